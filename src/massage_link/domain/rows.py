@@ -1,0 +1,65 @@
+"""What every row has, and the column types that the tables share.
+
+A model is the one definition of a table's columns: `massage_link.schema` reads types and bounds from the fields, so
+``max_length`` is a column's size and ``ge``/``le`` its range. Names are snake_case here and camelCase on the wire.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from massage_link.domain.ids import BOOKING_ID_LENGTH
+from massage_link.domain.money import MAX_MINOR
+
+__all__ = ["BookingId", "Code", "Minor", "Name", "Row", "ShortText", "UserId", "UtcDatetime", "to_wire_time"]
+
+
+def _as_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time needs a time zone; use datetime(…, tzinfo=UTC)")
+    return value.astimezone(UTC)
+
+
+def to_wire_time(value: datetime) -> str:
+    """A UTC instant as Appwrite writes it: ISO 8601, milliseconds, ``+00:00``."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+#: An instant: aware, in UTC; milliseconds survive the wire.
+UtcDatetime = Annotated[datetime, AfterValidator(_as_utc), PlainSerializer(to_wire_time, when_used="json")]
+BookingId = Annotated[str, Field(max_length=BOOKING_ID_LENGTH)]
+UserId = Annotated[str, Field(max_length=36)]
+Name = Annotated[str, Field(max_length=128)]
+ShortText = Annotated[str, Field(max_length=64)]
+#: An ISO 4217 code.
+Code = Annotated[str, Field(max_length=3)]
+#: An amount of zero or more, in minor units.
+Minor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
+
+_METADATA = {"id", "created_at", "updated_at", "permissions"}
+
+
+class Row(BaseModel):
+    """A row of a table, immutable.
+
+    Attributes:
+        id: the row's id.
+        created_at, updated_at: the server's stamps; None for a row that is not stored yet.
+        permissions: who may read it, in Appwrite's notation; empty for a row that is not stored yet.
+
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+    id: str = Field(alias="$id")
+    created_at: UtcDatetime | None = Field(default=None, alias="$createdAt", repr=False)
+    updated_at: UtcDatetime | None = Field(default=None, alias="$updatedAt", repr=False)
+    permissions: tuple[str, ...] = Field(default=(), alias="$permissions", repr=False)
+
+    def columns(self) -> dict[str, Any]:
+        """The row's own columns as they go over the wire: no metadata."""
+        return self.model_dump(mode="json", by_alias=True, exclude=_METADATA)
