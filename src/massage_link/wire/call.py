@@ -1,0 +1,82 @@
+"""A call is a value; a flow is a generator that yields calls and gets their results.
+
+The same flow runs synchronously, asynchronously, in a function or in a test: whoever drives it sends what it yields
+(`massage_link.client.drive`) and hands back the parsed answer, or throws the error in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+from urllib.parse import quote, urlencode
+
+__all__ = ["Call", "Flow", "Sleep", "Step", "nothing", "path", "raw_json"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One REST call.
+
+    Attributes:
+        method: HTTP method.
+        path: path below the endpoint, quoted, with its query.
+        parse: from the body of a 2xx answer to the result.
+        body: sent as JSON; None sends no body.
+        headers: beyond project and credential.
+        repeatable: may be sent again when it is not known whether it was processed. Calls that certainly were not
+            processed (no connection, 429) are repeated in any case.
+        credential: "own" sends the link's credential, "none" goes as a guest.
+
+    """
+
+    method: str
+    path: str
+    parse: Callable[[bytes], T]
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = False
+    credential: str = "own"
+
+    def __iter__(self) -> Generator[Call[T], T, T]:
+        """``result = yield from call`` inside a flow."""
+        return (yield self)
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """A pause, in seconds."""
+
+    seconds: float
+
+    def __iter__(self) -> Iterator[Sleep]:
+        """``yield from Sleep(0.1)`` inside a flow."""
+        yield self
+
+
+Step: TypeAlias = Call[Any] | Sleep
+#: A piece of work: yields steps, receives their results, returns a T.
+Flow: TypeAlias = Generator[Step, Any, T]
+
+
+def path(*parts: str, queries: tuple[str, ...] = ()) -> str:
+    """A path of quoted parts, with Appwrite queries."""
+    joined = "/" + "/".join(quote(part, safe="") for part in parts)
+    if queries:
+        joined += "?" + urlencode([("queries[]", query) for query in queries])
+    return joined
+
+
+def raw_json(content: bytes) -> dict[str, Any]:
+    """The body as a JSON object; ValueError when it is none."""
+    parsed = json.loads(content)
+    if not isinstance(parsed, dict):
+        raise ValueError("the body is not a JSON object")  # noqa: TRY004 - every parser reports a bad body alike
+    return parsed
+
+
+def nothing(content: bytes) -> None:
+    """Ignore the body."""
