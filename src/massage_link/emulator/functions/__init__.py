@@ -1,0 +1,1 @@
+"""Appwrite Functions on this machine: registry, queue, schedules, deployments and one child process per function."""
