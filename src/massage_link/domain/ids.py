@@ -28,10 +28,10 @@ _SLOT_HASH_LENGTH = 26
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
 
 
-def _hash(*parts: str) -> str:
-    # User ids and idempotency keys are compared without case by the server, so they are hashed without it as well:
-    # otherwise "Anna" and "anna", which are one user, would hold two sets of slots.
-    return hashlib.sha256("\0".join(part.lower() for part in parts).encode()).hexdigest()
+def _hash(user_id: str, *others: str) -> str:
+    # User ids are compared without case by the server, so they are hashed without it as well: otherwise "Anna" and
+    # "anna", which are one user, would hold two sets of slots.
+    return hashlib.sha256("\0".join((user_id.lower(), *others)).encode()).hexdigest()
 
 
 def checked_id(name: str, value: str) -> str:
@@ -76,4 +76,4 @@ def booking_key_id(customer_id: str, idempotency_key: str) -> str:
 
 def read_mark_id(room_id: str, user_id: str) -> str:
     """Id of a participant's read mark in a room."""
-    return _hash(room_id, user_id)[:36]
+    return _hash(user_id, room_id)[:36]
