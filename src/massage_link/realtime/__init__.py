@@ -1,0 +1,39 @@
+"""Realtime that loses nothing: a live stream, and a read-back that fills whatever the stream missed."""
+
+from massage_link.realtime.checkpoint import Checkpoint, MemoryCheckpoint
+from massage_link.realtime.policy import Policy
+from massage_link.realtime.source import (
+    Change,
+    Credential,
+    Fetch,
+    Identity,
+    Mutable,
+    Numbered,
+    Page,
+    Position,
+    RawRow,
+    ReadBack,
+    Source,
+)
+from massage_link.realtime.state import ConnectionState
+from massage_link.realtime.subscriber import Statistics, Subscriber
+
+__all__ = [
+    "Change",
+    "Checkpoint",
+    "ConnectionState",
+    "Credential",
+    "Fetch",
+    "Identity",
+    "MemoryCheckpoint",
+    "Mutable",
+    "Numbered",
+    "Page",
+    "Policy",
+    "Position",
+    "RawRow",
+    "ReadBack",
+    "Source",
+    "Statistics",
+    "Subscriber",
+]

@@ -61,16 +61,8 @@ class Cursor:
 
     @property
     def horizon(self) -> datetime:
-        """Every row stamped before this has been delivered, or precedes the start; the next read-back begins here."""
+        """The next read-back begins here; what is stamped before has been delivered, or precedes the start."""
         return self.high_water - self._window
-
-    @property
-    def settled(self) -> datetime:
-        """Numbered rows stamped before this need not be delivered in a scope that the ledger does not know.
-
-        A new consumer's baseline has listed every row from start - W on: what lies before belongs to the past.
-        """
-        return max(self.start - self._window, self.horizon)
 
     @property
     def safe_high_water(self) -> datetime:
@@ -115,6 +107,11 @@ class Cursor:
         self._ledger.forget(self.horizon)
         return None
 
+    @property
+    def has_gaps(self) -> bool:
+        """True when numbered rows are missing."""
+        return self._sequences is not None and self._sequences.has_gaps
+
     def wanted(self) -> list[Wanted]:
         """Numbered rows that are missing and have to be fetched; empty for rows that change."""
         return self._sequences.wanted() if self._sequences is not None else []
@@ -123,7 +120,7 @@ class Cursor:
         """What to deliver now that the answer to `asked` is here; `now` is a monotonic time in seconds."""
         if self._sequences is None:
             return []
-        return self._sequences.fetched(asked, rows, settled=self.settled, now=now)
+        return self._sequences.fetched(asked, rows, settled=self.horizon, now=now)
 
     def give_up(self, *, now: float) -> tuple[list[Accepted], list[Skipped]]:
         """Pass over numbered rows that stayed unreadable for longer than W."""

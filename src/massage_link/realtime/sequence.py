@@ -80,6 +80,11 @@ class SequenceLedger:
         return len(self._scopes)
 
     @property
+    def has_gaps(self) -> bool:
+        """True when rows are missing."""
+        return bool(self._open)
+
+    @property
     def floor(self) -> datetime | None:
         """See `Ledger.floor`."""
         return min((scope.floor for scope in self._open.values() if scope.floor is not None), default=None)

@@ -1,0 +1,534 @@
+"""The subscriber: live stream plus read-back, so that nothing is lost.
+
+Four tasks share one event loop and one memory (`Cursor`), which they touch only between awaits:
+
+- *connecting* keeps one socket alive and hands every event to its source's cursor;
+- *reading back* lists what changed, after every (re)connection and every 30 s besides, whether the socket lives or not;
+- *filling* fetches numbered rows that turned out to be missing;
+- the *consumer* takes changes out of a bounded queue; asking for the next one acknowledges the one before.
+
+A slow consumer: when the queue is full, events are let go (the read-back that follows brings them) and the read-back
+waits for room page by page. So memory is bounded, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from massage_link.errors import MassageLinkError, RealtimeRefused, UnexpectedAnswer, UsageError
+from massage_link.realtime.checkpoint import Progress
+from massage_link.realtime.connection import ConnectionEnded, converse, first_to_end, realtime_url
+from massage_link.realtime.cursor import Cursor
+from massage_link.realtime.policy import Backoff, Policy, RateWindow, is_transient, wait_for_limit
+from massage_link.realtime.protocol import Puzzling, Remedy, RowEvent, Subscribed, Subscription
+from massage_link.realtime.source import Change, Numbered, Position
+from massage_link.realtime.state import ConnectionState, StateBoard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from types import TracebackType
+
+    from massage_link.realtime.checkpoint import Checkpoint
+    from massage_link.realtime.ledger import Accepted, Mark
+    from massage_link.realtime.protocol import Output
+    from massage_link.realtime.source import Credential, Page, RawRow, Source
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+_log = logging.getLogger("massage_link.realtime")
+_REJECTIONS = 3  # credentials in a row, each fresh, after which asking for another one is pointless
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What a subscriber has seen so far; counts.
+
+    Attributes:
+        connections: subscriptions that the server confirmed.
+        events: row events that came through the socket.
+        delivered: changes put into the queue.
+        replayed: those among them that the socket had not brought (filled gaps).
+        dropped: events let go because the consumer was too slow; they are read back.
+        undecodable: rows that could not be made into their type; each is logged.
+        skipped: numbers that stayed unreadable beyond the window and were passed over; each is logged.
+        read_backs: complete ones.
+
+    """
+
+    connections: int = 0
+    events: int = 0
+    delivered: int = 0
+    replayed: int = 0
+    dropped: int = 0
+    undecodable: int = 0
+    skipped: int = 0
+    read_backs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery(Generic[R]):
+    watch: _Watch[R]
+    change: Change[R]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class _Advance:
+    """Once everything before it in the queue is dealt with, the source may restart from `high_water`."""
+
+    watch: _Watch[Any]
+    high_water: datetime
+    horizon: datetime
+
+
+class _Watch(Generic[R]):
+    """A source and the cursor in it."""
+
+    def __init__(self, source: Source[R], cursor: Cursor) -> None:
+        self.source = source
+        self.cursor = cursor
+
+
+class Subscriber(Generic[R]):
+    """Changes of one or several sources over one socket, without a gap: ``async for change in subscriber``.
+
+    Use it as an async context manager::
+
+        async with Subscriber(endpoint=…, project=…, sources=[bookings, messages], credential=mint) as changes:
+            async for change in changes:
+                await handle(change)
+
+    Asking for the next change acknowledges the one before. Leaving the loop does not acknowledge the last one; call
+    `acknowledge` when it has been dealt with.
+
+    Args:
+        endpoint: the API's endpoint, such as ``https://cloud.appwrite.io/v1``.
+        project: the project's id.
+        sources: what to watch; names must differ.
+        credential: called before each connection; an error of the HTTP side that may pass (`TransportError`,
+            `ServerError`, `RateLimited`) is tried again, any other ends the subscriber.
+        checkpoint: where progress is kept; None for none: the subscriber begins now.
+        since: a new consumer begins with what was written from this instant on; None: from now on. It does not matter
+            to sources that the checkpoint knows.
+        policy: timings and bounds.
+        on_undecodable: called with the source's name, the row and the error for a row that `decode` refuses or that
+            lacks its id, version or number. It is logged in any case.
+        rng: for the jitter of waits.
+
+    Raises:
+        UsageError: wrong endpoint, no sources, or two of one name.
+
+    While iterating, `RealtimeRefused` is raised when the server refuses us for good, and what `credential`, `read_back`
+    and `fetch` raise when it cannot pass.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        project: str,
+        sources: Sequence[Source[R]],
+        credential: Callable[[], Awaitable[Credential]],
+        checkpoint: Checkpoint | None = None,
+        since: datetime | None = None,
+        policy: Policy | None = None,
+        on_undecodable: Callable[[str, RawRow, Exception], None] | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        names = [source.name for source in sources]
+        if not names or len(set(names)) != len(names):
+            raise UsageError(f"a subscriber needs sources with different names, not {names}")
+        self._url = realtime_url(endpoint, project)
+        self._sources = tuple(sources)
+        self._credential = credential
+        self._checkpoint = checkpoint
+        self._since = since
+        self._policy = policy or Policy()
+        self._on_undecodable = on_undecodable
+        self._rng = rng or random.Random()  # noqa: S311 # jitter needs no secrecy
+        self._connects = RateWindow(self._policy.connections_per_minute)
+        self._watches: dict[str, _Watch[R]] = {}
+        self._queue: deque[_Delivery[R] | _Advance] = deque()
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._unacknowledged: _Delivery[R] | None = None
+        self._read_back_due = asyncio.Event()
+        self._gap = asyncio.Event()
+        self._overflowed = False
+        self._board = StateBoard()
+        self._task: asyncio.Task[None] | None = None
+        self._end: BaseException | None = None
+        self.statistics = Statistics()
+
+    # --- the consumer's side ------------------------------------------------------------------------------------------
+    async def __aenter__(self) -> Self:
+        if self._task is None:
+            if self._checkpoint is not None:
+                self._checkpoint.open()
+            self._task = asyncio.create_task(self._run(), name="massage-link realtime")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the connection and every task. What was not acknowledged comes again with the next run."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait([task])
+        if self._checkpoint is not None:
+            self._checkpoint.close()
+        self._finish(StopAsyncIteration())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Change[R]:
+        self.acknowledge()
+        while True:
+            while self._queue:
+                entry = self._queue.popleft()
+                self._make_room()
+                if isinstance(entry, _Delivery):
+                    self._unacknowledged = entry
+                    return entry.change
+                self._advance(entry)
+            if self._end is not None:
+                raise self._end
+            if self._task is None:
+                raise UsageError("a Subscriber is iterated inside `async with`")
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def acknowledge(self) -> None:
+        """The change that was handed out last has been dealt with. Asking for the next one does this, too."""
+        entry, self._unacknowledged = self._unacknowledged, None
+        if entry is not None and self._checkpoint is not None:
+            self._checkpoint.acknowledge(entry.watch.source.name, entry.mark)
+
+    @property
+    def state(self) -> ConnectionState:
+        """The connection's state now."""
+        return self._board.current
+
+    def states(self) -> AsyncIterator[ConnectionState]:
+        """The state now and each later one until ``closed``; a slow reader sees only the newest."""
+        return self._board.stream()
+
+    async def wait_until_live(self) -> None:
+        """Return once the subscriptions are confirmed and everything missed before has been read back.
+
+        Raises RealtimeError, or what ended the subscriber, when it ends before.
+        """
+        async for state in self.states():
+            if state.name == "live":
+                return
+        raise self._end if isinstance(self._end, MassageLinkError) else UsageError("the subscriber was closed")
+
+    # --- running ------------------------------------------------------------------------------------------------------
+    async def _run(self) -> None:
+        try:
+            for source in self._sources:
+                self._watches[source.name] = _Watch(source, await self._cursor_of(source))
+            await first_to_end(self._keep_connected(), self._keep_reading_back(), self._keep_filling())
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 # whatever ended it is the consumer's to see
+            self._finish(error)
+
+    def _finish(self, end: BaseException) -> None:
+        if self._end is None:
+            self._end = end
+            self._enter("closed", "" if isinstance(end, StopAsyncIteration) else str(end))
+            self._arrived.set()
+
+    def _enter(self, name: Any, reason: str = "", failures: int = 0) -> None:
+        level = logging.WARNING if name == "reconnecting" else logging.INFO
+        _log.log(level, "realtime is %s%s", name, f": {reason}" if reason else "")
+        self._board.set(name, reason, failures)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What `call` answers, tried again for as long as its errors may pass."""
+        backoff = Backoff(self._policy, self._rng)
+        while True:
+            try:
+                return await call()
+            except MassageLinkError as error:
+                if not is_transient(error):
+                    raise
+                _log.warning("a call for realtime failed and is tried again: %s", error)
+                await asyncio.sleep(max(backoff.next(), wait_for_limit(error, unix_time=time.time())))
+
+    # --- beginning ----------------------------------------------------------------------------------------------------
+    async def _cursor_of(self, source: Source[R]) -> Cursor:
+        known = self._checkpoint.load(source.name) if self._checkpoint is not None else None
+        progress = known or await self._first_progress(source)
+        cursor = Cursor(
+            source.identity,
+            start=progress.start,
+            high_water=progress.high_water,
+            window=self._policy.window,
+            marks=progress.marks,
+            capacity=self._policy.memory,
+        )
+        if known is None and self._checkpoint is not None:
+            self._checkpoint.begin(source.name, progress)
+        return cursor
+
+    async def _first_progress(self, source: Source[R]) -> Progress:
+        """Where a new consumer begins: at `since`, or now, knowing the rows that a read-back is going to list."""
+        if self._since is not None:
+            return Progress(self._since, self._since + self._policy.window, ())
+        window = self._policy.window
+        probe = Position(datetime.now(UTC) - window)  # only the answer's time counts: this machine's clock may be off
+        start, _ = await self._read(source, probe, limit=1)
+        # Twice the window, and not up to the start: stamps may come from a slower clock than the answer's time.
+        cursor = Cursor(source.identity, start=start, high_water=start - window, window=window)
+        marks: list[Mark] = []
+        position: Position | None = cursor.begin()
+        while position is not None:
+            read_at, page = await self._read(source, position, limit=self._policy.page_size)
+            marks += self._marks_of(source, cursor, page.rows)
+            position = cursor.turn(page, self._policy.page_size, exchange=page.server_time - read_at)
+        return Progress(start, start - window, marks)
+
+    def _marks_of(self, source: Source[R], cursor: Cursor, rows: Iterable[RawRow]) -> Iterable[Mark]:
+        for row in rows:
+            try:
+                yield cursor.mark_of(row)
+            except UnexpectedAnswer as error:
+                self._park(source, row, error)
+
+    async def _read(self, source: Source[R], position: Position, *, limit: int) -> tuple[datetime, Page]:
+        """A page, and the server's time at which it was read at the earliest."""
+
+        async def timed() -> tuple[datetime, Page]:
+            begun = time.monotonic()
+            page = await source.read_back(position, limit)
+            return page.server_time - timedelta(seconds=time.monotonic() - begun), page
+
+        return await self._patiently(timed)
+
+    # --- the socket ---------------------------------------------------------------------------------------------------
+    async def _keep_connected(self) -> None:
+        backoff = Backoff(self._policy, self._rng)
+        subscriptions = [Subscription(source.name, source.channels, source.queries) for source in self._sources]
+        rejections = 0
+
+        def handle(output: Output) -> None:
+            nonlocal rejections
+            if isinstance(output, RowEvent):
+                self._on_event(output)
+            elif isinstance(output, Subscribed):
+                rejections = 0
+                backoff.reset()
+                self._on_subscribed()
+            elif isinstance(output, Puzzling):
+                _log.warning("realtime brought %s; reading back", output.reason)
+                self._read_back_due.set()
+
+        while True:
+            await asyncio.sleep(self._connects.use(time.monotonic()))
+            credential = await self._patiently(self._credential)
+            wait, reason = 0.0, "renewing the credential"
+            try:
+                await converse(self._url, credential, subscriptions, policy=self._policy, handle=handle)
+            except ConnectionEnded as end:
+                rejections += end.remedy is Remedy.NEW_CREDENTIAL
+                if self._is_final(end, rejections):
+                    raise RealtimeRefused(f"{end.reason}; retrying is pointless", code=end.code) from end
+                wait, reason = backoff.next(), end.reason
+                if end.remedy is Remedy.WAIT:
+                    wait += self._policy.backoff_most
+            self._enter("reconnecting", reason, backoff.failures)
+            await asyncio.sleep(wait)
+
+    def _is_final(self, end: ConnectionEnded, rejections: int) -> bool:
+        """True when no retry can help. HTTP 4xx after a connection that went well is a proxy whose server restarts."""
+        if end.remedy is Remedy.GIVE_UP:
+            by_proxy = end.code is not None and 400 <= end.code < 500 and self.statistics.connections > 0
+            return not by_proxy
+        return rejections >= _REJECTIONS
+
+    def _on_subscribed(self) -> None:
+        self.statistics.connections += 1
+        self._enter("catching up")
+        self._read_back_due.set()
+
+    def _on_event(self, event: RowEvent) -> None:
+        received_at = datetime.now(UTC)
+        self.statistics.events += 1
+        if event.action == "delete":
+            return
+        if len(self._queue) >= self._policy.max_waiting:
+            self._overflowed = True
+            self.statistics.dropped += 1
+            return
+        for name in event.subscriptions:
+            watch = self._watches.get(name)
+            if watch is None:
+                continue
+            try:
+                accepted = watch.cursor.event(event.row)
+            except UnexpectedAnswer as error:
+                self._park(watch.source, event.row, error)
+                continue
+            self._deliver(watch, accepted, live=True, received_at=received_at, timestamp=event.timestamp)
+            if watch.cursor.has_gaps:
+                self._gap.set()
+
+    # --- reading back -------------------------------------------------------------------------------------------------
+    async def _keep_reading_back(self) -> None:
+        await self._read_back_due.wait()
+        while True:
+            self._read_back_due.clear()
+            connection = self.statistics.connections
+            for watch in self._watches.values():
+                await self._read_back(watch)
+            self.statistics.read_backs += 1
+            self._gap.set()
+            if connection == self.statistics.connections and self.state.name == "catching up":
+                self._enter("live")
+            try:
+                async with asyncio.timeout(self._policy.read_back_every):
+                    await self._read_back_due.wait()
+            except TimeoutError:
+                continue
+
+    async def _read_back(self, watch: _Watch[R]) -> None:
+        position: Position | None = watch.cursor.begin()
+        limit = self._policy.page_size
+        while position is not None:
+            await self._wait_for_room()
+            read_at, page = await self._read(watch.source, position, limit=limit)
+            for row in page.rows:
+                try:
+                    accepted = watch.cursor.listed(row)
+                except UnexpectedAnswer as error:
+                    self._park(watch.source, row, error)
+                    continue
+                self._deliver(watch, accepted, live=False)
+            position = watch.cursor.turn(page, limit, exchange=page.server_time - read_at)
+            self._put(_Advance(watch, watch.cursor.safe_high_water, watch.cursor.horizon))
+
+    async def _wait_for_room(self) -> None:
+        while len(self._queue) >= self._policy.max_waiting:
+            self._room.clear()
+            await self._room.wait()
+
+    def _make_room(self) -> None:
+        if len(self._queue) <= self._policy.max_waiting // 2:
+            self._room.set()
+            if self._overflowed:
+                self._overflowed = False
+                self._read_back_due.set()
+
+    # --- filling gaps -------------------------------------------------------------------------------------------------
+    async def _keep_filling(self) -> None:
+        backoff = Backoff(self._policy, self._rng)
+        while True:
+            await self._gap.wait()
+            self._gap.clear()
+            if self.state.name == "catching up":
+                continue  # the read-back under way most likely brings them; it rings when it is done
+            progress = False
+            for watch in self._watches.values():
+                progress |= await self._fill(watch)
+            if not any(watch.cursor.has_gaps for watch in self._watches.values()):
+                backoff.reset()
+            elif progress:
+                self._gap.set()
+            else:
+                await asyncio.sleep(min(backoff.next(), 5.0))
+                self._gap.set()
+
+    async def _fill(self, watch: _Watch[R]) -> bool:
+        """Fetch missing rows of one source; False when there was something to fetch and nothing came."""
+        asked = watch.cursor.wanted()
+        fetch = watch.source.fetch
+        if not asked or fetch is None:
+            return False
+        await self._wait_for_room()
+        rows = await self._patiently(lambda: fetch([wanted.row_id for wanted in asked]))
+        accepted = watch.cursor.fetched(asked, rows, now=time.monotonic())
+        self._deliver(watch, accepted, live=False)
+        late, skipped = watch.cursor.give_up(now=time.monotonic())
+        for gap in skipped:
+            self.statistics.skipped += gap.last - gap.first + 1
+            _log.error("%s: numbers %s to %s of %s cannot be read", watch.source.name, gap.first, gap.last, gap.scope)
+        self._deliver(watch, late, live=False)
+        return bool(rows) or bool(accepted)
+
+    # --- delivering ---------------------------------------------------------------------------------------------------
+    def _deliver(
+        self,
+        watch: _Watch[R],
+        accepted: Iterable[Accepted],
+        *,
+        live: bool,
+        received_at: datetime | None = None,
+        timestamp: str = "",
+    ) -> None:
+        for one in accepted:
+            try:
+                row = watch.source.decode(one.row)
+            except Exception as error:  # noqa: BLE001 # one bad row must not stop the stream; it is reported
+                self._park(watch.source, one.row, error)
+                continue
+            source = watch.source
+            row_id = str(one.row["$id"])
+            change: Change[R] = Change(
+                id=f"{source.table}/{row_id}/{one.token}",
+                kind="created" if watch.cursor.is_created(one) else "updated",
+                row=row,
+                table=source.table,
+                row_id=row_id,
+                version=_version_of(source, one),
+                live=live,
+                received_at=received_at or datetime.now(UTC),
+                server_timestamp=_instant(timestamp) or one.mark.stamp,
+                watch=source.name,
+            )
+            self.statistics.delivered += 1
+            self.statistics.replayed += not live
+            self._put(_Delivery(watch, change, one.mark))
+
+    def _put(self, entry: _Delivery[R] | _Advance) -> None:
+        self._queue.append(entry)
+        self._arrived.set()
+
+    def _advance(self, entry: _Advance) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.advance(entry.watch.source.name, entry.high_water, entry.horizon)
+
+    def _park(self, source: Source[R], row: RawRow, error: Exception) -> None:
+        self.statistics.undecodable += 1
+        _log.error("%s: row %s cannot be read and is passed over: %s", source.name, row.get("$id"), error)
+        if self._on_undecodable is not None:
+            self._on_undecodable(source.name, row, error)
+
+
+def _version_of(source: Source[Any], accepted: Accepted) -> int | None:
+    if isinstance(source.identity, Numbered):
+        return int(accepted.token)
+    return accepted.mark.version
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
