@@ -1,0 +1,24 @@
+"""From the models to Appwrite's tables: columns, indexes, permissions and the files that `appwrite push` reads.
+
+Pure: nothing here reads or writes a file.
+"""
+
+from massage_link.schema.columns import Definition, columns_of
+from massage_link.schema.files import generated_files, same_content, table_definition
+from massage_link.schema.functions import FUNCTIONS, Function
+from massage_link.schema.limits import MAX_INDEX_LENGTH, MAX_ROW_BYTES, check_limits, index_length, row_bytes
+
+__all__ = [
+    "FUNCTIONS",
+    "MAX_INDEX_LENGTH",
+    "MAX_ROW_BYTES",
+    "Definition",
+    "Function",
+    "check_limits",
+    "columns_of",
+    "generated_files",
+    "index_length",
+    "row_bytes",
+    "same_content",
+    "table_definition",
+]

@@ -1,0 +1,121 @@
+"""The generated files: ``appwrite.json`` for the Appwrite CLI, and one reviewable file a table."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from appwrite.permission import Permission
+from appwrite.role import Role
+
+from massage_link.domain.tables import DATABASE, TABLES, Reader, Table
+from massage_link.schema.columns import Definition, columns_of
+from massage_link.schema.functions import FUNCTIONS
+from massage_link.schema.limits import MAX_INDEX_LENGTH, MAX_ROW_BYTES, check_limits, index_length, row_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from massage_link.domain.rows import Row
+    from massage_link.domain.tables import Index
+
+__all__ = ["generated_files", "same_content", "table_definition"]
+
+_DATABASE_NAME = "Massage Link"
+# The project belongs to the checkout, not to the model: `appwrite client --project-id` writes it into the file.
+_PROJECT_KEYS = frozenset({"projectId", "projectName", "endpoint"})
+# Only these two readers are the same for every row of a table; customers and therapists are named on each row.
+_TABLE_READERS = {Reader.ANY: Role.any, Reader.OPS: lambda: Role.label("ops")}
+
+
+def generated_files(tables: Sequence[Table[Row]] = TABLES) -> dict[str, str]:
+    """Texts of all generated files by their path in the project.
+
+    Raises:
+        SchemaError: a model has no counterpart in Appwrite or exceeds its limits.
+
+    """
+    definitions = {table.id: table_definition(table) for table in tables}
+    files = {f"schema/{table.id}.json": _text(_review(table, definitions[table.id])) for table in tables}
+    files["appwrite.json"] = _text(
+        {
+            "tablesDB": [{"$id": DATABASE, "name": _DATABASE_NAME, "enabled": True}],
+            "tables": list(definitions.values()),
+            "functions": [function.definition() for function in FUNCTIONS],
+        }
+    )
+    return files
+
+
+def table_definition(table: Table[Row], database: str = DATABASE) -> Definition:
+    """A table as the Appwrite CLI writes it, within Appwrite's limits.
+
+    Raises:
+        SchemaError: it exceeds them, or its model has no counterpart in Appwrite.
+
+    """
+    definition = {
+        "$id": table.id,
+        "$permissions": [Permission.read(role()) for reader, role in _TABLE_READERS.items() if reader in table.readers],
+        "databaseId": database,
+        "name": table.name,
+        "enabled": True,
+        "rowSecurity": True,
+        "columns": columns_of(table.model),
+        "indexes": [_index(index) for index in table.indexes],
+    }
+    check_limits(definition)
+    return definition
+
+
+def same_content(path: str, generated: str, found: str) -> bool:
+    """Whether a file on disk says what is generated.
+
+    The Appwrite CLI writes `appwrite.json` anew, with its project, when it is told one; that is no difference.
+    """
+    if path != "appwrite.json":
+        return generated == found
+    try:
+        said: Any = _without_project(json.loads(found))
+        return bool(said == json.loads(generated))
+    except ValueError:
+        return False
+
+
+def _without_project(content: Any) -> Any:
+    if not isinstance(content, dict):
+        return content
+    return {key: value for key, value in content.items() if key not in _PROJECT_KEYS}
+
+
+def _index(index: Index) -> Definition:
+    return {
+        "key": index.key,
+        "type": "unique" if index.unique else "key",
+        "columns": [column.removeprefix("-") for column in index.columns],
+        "orders": ["DESC" if column.startswith("-") else "ASC" for column in index.columns],
+    }
+
+
+def _review(table: Table[Row], definition: Definition) -> Definition:
+    """What a reviewer wants to see of a table: also who reads a row, and how much of the limits is used."""
+    columns = {column["key"]: column for column in definition["columns"]}
+    return {
+        "table": table.id,
+        "name": table.name,
+        "readers": sorted(table.readers),
+        "permissions": definition["$permissions"],
+        "rowSecurity": definition["rowSecurity"],
+        "bytesUsed": row_bytes(definition["columns"]),
+        "bytesMax": MAX_ROW_BYTES,
+        "columns": definition["columns"],
+        "indexes": [
+            {**index, "length": index_length(columns, index["columns"]), "lengthMax": MAX_INDEX_LENGTH}
+            for index in definition["indexes"]
+        ],
+    }
+
+
+def _text(content: Definition) -> str:
+    # Four spaces, as the Appwrite CLI writes it.
+    return json.dumps(content, indent=4, ensure_ascii=False) + "\n"
