@@ -1,0 +1,187 @@
+"""The ASGI application: finds the route, establishes the caller, answers; errors become Appwrite's JSON."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from .core import Emulator, Settings
+from .errors import AppwriteError
+from .query import UnsupportedByServerError
+from .routes import all_routes, websocket
+from .routing import Call, Reply, Route, Router, ScalarBodyError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+logger = logging.getLogger("massage_link.emulator")
+
+_BASE = "/v1/"
+_LARGEST_BODY = 64 * 1024 * 1024  # code uploads come in chunks of 5 MB, so nothing honest is larger
+# First path segments of services that the real server has: 501 below them says what is missing here.
+_SERVICES = frozenset(
+    {
+        "account", "advisor", "assistant", "avatars", "backups", "console", "databases", "documentsdb", "embeddings",
+        "functions", "graphql", "health", "locale", "manager", "messaging", "migrations", "mock", "presences", "project",
+        "projects", "proxy", "realtime", "sites", "storage", "tablesdb", "teams", "tokens", "users", "vcs", "vectorsdb",
+        "webhooks",
+    }
+)  # fmt: skip
+_NOT_FOUND = b'<!DOCTYPE html><html lang="en"><head><title>Not found</title></head><body>Not found</body></html>'
+_CORS = "X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Session, X-Appwrite-JWT, X-Appwrite-Timestamp, X-Fallback-Cookies, X-SDK-Version, X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-Appwrite-Response-Format, Content-Type, Content-Range"
+
+
+class DropConnection(Exception):
+    """Cut the TCP connection instead of answering."""
+
+
+class App:
+    """The emulator as an ASGI application; `emulator` is its state."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+        self.router = Router(all_routes())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await websocket(self.emulator, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read(receive)
+        if body is None:
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        call = Call(
+            self.emulator,
+            scope["method"],
+            scope["path"],
+            headers,
+            scope["query_string"].decode("latin-1"),
+            body,
+            client=scope["client"][0] if scope.get("client") else "127.0.0.1",
+        )
+        try:
+            reply = await self.answer(call)
+        except DropConnection:
+            _cut(send)
+            return
+        await _respond(send, reply, headers.get("origin"))
+
+    async def answer(self, call: Call) -> Reply:
+        """The answer to `call`, errors included."""
+        try:
+            reply = await self._dispatch(call)
+        except AppwriteError as error:
+            return Reply(error.body(), error.code)
+        except (UnsupportedByServerError, ScalarBodyError):
+            return Reply(AppwriteError("general_unknown").body(), 500)
+        except DropConnection:
+            raise
+        except Exception:
+            logger.exception("%s %s failed", call.method, call.path)
+            return Reply(AppwriteError("general_unknown").body(), 500)
+        return reply
+
+    async def _dispatch(self, call: Call) -> Reply:
+        if call.method == "OPTIONS":
+            return Reply(None, 204, [("Access-Control-Allow-Headers", _CORS)])
+        method = "GET" if call.method == "HEAD" else call.method
+        path = call.path.removeprefix(_BASE) if call.path.startswith(_BASE) else call.path
+        found = self.router.find(method, path)
+        if found is None:
+            return self._unknown(call, path)
+        route, call.params = found
+        self._authorize(call, route)
+        result = route.handler(call)
+        return await result if inspect.isawaitable(result) else result
+
+    def _unknown(self, call: Call, path: str) -> Reply:
+        if call.path.startswith(_BASE) and path.partition("/")[0] in _SERVICES:
+            raise AppwriteError("emulator_not_implemented", f"{call.method} {call.path}")
+        return Reply(_NOT_FOUND, 404, content_type="text/html; charset=UTF-8")
+
+    def _authorize(self, call: Call, route: Route) -> None:
+        if route.scopes == ("control",):
+            return
+        identities = self.emulator.identities
+        project = call.headers.get("x-appwrite-project") or call.query.get("project")
+        if project != identities.project and not (project is None and route.scopes == ("public",)):
+            raise AppwriteError("project_not_found")
+        call.identity = identities.from_request(call.headers)
+        if call.identity.scopes.isdisjoint(route.scopes):
+            wanted = ", ".join(f'"{scope}"' for scope in route.scopes)
+            raise AppwriteError(
+                "general_unauthorized_scope", message=f"{call.identity.title()} missing scopes ([{wanted}])"
+            )
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None when the client went away."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        return None
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    parts = [body]
+    size = len(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > _LARGEST_BODY:
+            return b""
+    return b"".join(parts)
+
+
+async def _respond(send: Send, reply: Reply, origin: str | None) -> None:
+    payload = reply.payload()
+    headers = [(name.encode(), value.encode()) for name, value in reply.headers]
+    if payload or reply.status != 204:
+        headers.append((b"content-type", reply.content_type.encode()))
+        headers.append((b"content-length", str(len(payload)).encode()))
+    if origin:
+        headers += [
+            (b"access-control-allow-origin", origin.encode()),
+            (b"access-control-allow-credentials", b"true"),
+            (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
+            (b"access-control-expose-headers", b"X-Appwrite-Session, X-Fallback-Cookies"),
+        ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": payload})
+
+
+def _cut(send: Send) -> None:
+    """Drop the connection: uvicorn's `send` is a method of the object that holds the transport."""
+    cycle = getattr(send, "__self__", None)
+    transport = getattr(cycle, "transport", None)
+    if transport is None:
+        raise RuntimeError("this server cannot drop connections")
+    transport.abort()
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+def create_app(settings: Settings | None = None) -> App:
+    """An emulator as an ASGI application, with its own state."""
+    return App(Emulator(settings or Settings()))
+
+
+__all__ = ["App", "DropConnection", "create_app"]

@@ -1,0 +1,107 @@
+"""The running emulator as one object: stores, clock, bus and settings, handed to every route."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .bus import Bus
+from .events import ResourceChange, RowChange
+from .faults import Faults
+from .identity import Identities
+from .kernel import Clock
+from .sqlite import Database, Document
+from .tablestore import Catalogue, Table
+from .transactions import Transactions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .functions.host import FunctionHost
+    from .realtime import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an emulator is started. `data_dir` None keeps everything in memory."""
+
+    project: str = "massage-link"
+    key: str = field(default_factory=lambda: "standard_" + secrets.token_hex(32))
+    control_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    data_dir: Path | None = None
+    functions_dir: Path | None = None
+    rate_limits: bool = False
+
+
+class Emulator:
+    """All state of one server. `endpoint` is set once the server knows its port."""
+
+    hub: Hub
+    functions: FunctionHost
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.endpoint = "http://127.0.0.1/v1"
+        self.clock = Clock()
+        self.database = Database(settings.data_dir)
+        self.bus = Bus()
+        self._load()
+
+    def _load(self) -> None:
+        self.identities = Identities(self.database, self.clock, project=self.settings.project, key=self.settings.key)
+        self.catalogue = Catalogue(self.database, self.clock)
+        self.transactions = Transactions(self)
+        self.faults = Faults()
+
+    def announce_row(
+        self,
+        table: Table,
+        action: str,
+        row: Document,
+        *,
+        legacy: bool = False,
+        bulk: bool = False,
+        in_transaction: bool = False,
+        acting_user_id: str | None = None,
+    ) -> None:
+        """Publish a committed write of `row` (as stored); the keys that name its place depend on how it was written."""
+        if bulk or in_transaction:
+            place: Document = {"$collection": table.internal_name}
+        else:
+            place = {"$databaseId": table.database_id, "$collectionId" if legacy else "$tableId": table.id}
+        self.bus.publish(
+            RowChange(
+                database_id=table.database_id,
+                table_id=table.id,
+                action=action,
+                row={**row, **place},
+                table_permissions=tuple(table.permissions),
+                row_security=table.row_security,
+                in_transaction=in_transaction,
+                acting_user_id=acting_user_id,
+                api="databases" if legacy else "tablesdb",
+            )
+        )
+
+    def announce(
+        self,
+        pattern: str,
+        ids: Mapping[str, str],
+        payload: Mapping[str, object],
+        *,
+        acting_user_id: str | None = None,
+        rebinds_user_id: str | None = None,
+    ) -> None:
+        """Publish any other committed write, such as `users.[userId].create`."""
+        self.bus.publish(ResourceChange(pattern, ids, payload, acting_user_id, rebinds_user_id))
+
+    def reset(self) -> None:
+        """Drop all data."""
+        self.database.clear()
+        self._load()
+
+    def close(self) -> None:
+        """Give up the data directory."""
+        self.database.close()

@@ -1,0 +1,115 @@
+"""Runs the application under uvicorn on a socket of our own, so that port 0 works and the endpoint is known."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from .app import App
+from .core import Emulator, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BACKLOG = 2048
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket on `host` and `port` (0: any free one)."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    sock.listen(_BACKLOG)
+    return sock
+
+
+class Server:
+    """One emulator serving HTTP and WebSocket until `stop`."""
+
+    def __init__(self, settings: Settings, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.emulator = Emulator(settings)
+        self._socket = listen(host, port)
+        shown = f"[{host}]" if ":" in host else host
+        self.emulator.endpoint = f"http://{shown}:{self._socket.getsockname()[1]}/v1"
+        self._config = uvicorn.Config(
+            App(self.emulator),
+            http="httptools",
+            loop="auto",
+            ws="websockets-sansio",
+            access_log=False,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=2,
+            ws_ping_interval=None,
+            ws_max_size=16 * 1024 * 1024,
+            server_header=False,
+        )
+        self._uvicorn = uvicorn.Server(self._config)
+
+    async def serve(self, on_ready: Callable[[], None]) -> None:
+        """Serve until `stop` or a signal; `on_ready` runs once requests are answered."""
+        announce = asyncio.create_task(self._announce(on_ready))
+        try:
+            await self._uvicorn.serve(sockets=[self._socket])
+        finally:
+            announce.cancel()
+            self.emulator.close()
+
+    async def _announce(self, on_ready: Callable[[], None]) -> None:
+        while not self._uvicorn.started:
+            await asyncio.sleep(0.005)
+        on_ready()
+
+    def stop(self) -> None:
+        """Begin to stop gracefully."""
+        self._uvicorn.should_exit = True
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Serve on an event loop of its own, uvloop where there is one."""
+        factory = self._config.get_loop_factory()
+        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(self.serve(on_ready))
+
+
+def describe(emulator: Emulator, *, as_json: bool) -> str:
+    """What a caller needs to know: one JSON line, or lines ready to paste into .env."""
+    settings = emulator.settings
+    if as_json:
+        return json.dumps(
+            {
+                "endpoint": emulator.endpoint,
+                "project": settings.project,
+                "key": settings.key,
+                "controlToken": settings.control_token,
+            }
+        )
+    return "\n".join(
+        [
+            "# Embedded Appwrite-compatible server, for development only. Paste into .env:",
+            f"APPWRITE_ENDPOINT={emulator.endpoint}",
+            f"APPWRITE_PROJECT_ID={settings.project}",
+            f"APPWRITE_API_KEY={settings.key}",
+            f"# Control plane: X-Emulator-Token: {settings.control_token}",
+        ]
+    )
+
+
+def watch_stdin(stop: Callable[[], None]) -> None:
+    """Call `stop` when standard input closes, so that a server never outlives the process that started it."""
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        loop.call_soon_threadsafe(stop)
+
+    import threading
+
+    threading.Thread(target=wait, daemon=True).start()

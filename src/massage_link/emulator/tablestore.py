@@ -1,0 +1,384 @@
+"""Databases and tables, and the rows of each table in an SQLite table of its own.
+
+A row is kept twice: as the JSON text that goes out, and as one SQL value per column in the form in which Appwrite
+compares it (text folded as the collation does, booleans as 0 and 1, arrays as JSON). Lists are then SQL over the
+second and a join of the first.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+from .errors import AppwriteError
+from .kernel import Clock, fold
+from .permissions import holders
+from .sqlite import Database, Document, Documents, dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+SETTLING_SECONDS = 0.02  # how long a new column or index says `processing`; the real server takes some 30 ms
+_TOTAL_CAP = 5000
+
+
+class DuplicateError(Exception):
+    """An id or a unique index refuses a row; `index` is None when it is the id."""
+
+    def __init__(self, index: str | None) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+def comparable(column: Mapping[str, Any], value: Any) -> Any:
+    """A column's value in the form that SQL compares."""
+    if value is None:
+        return None
+    if column["array"]:
+        return dumps(value)
+    if isinstance(value, str):
+        return value if column["type"] == "datetime" else fold(value)
+    return int(value) if isinstance(value, bool) else value
+
+
+class Table:
+    """One table: its definition (`doc`, as stored) and its rows."""
+
+    def __init__(self, catalogue: Catalogue, doc: Document) -> None:
+        self._catalogue = catalogue
+        self._db = catalogue.database
+        self.doc = doc
+        self.number: int = doc["number"]
+        self._settling: dict[str, float] = {}
+        self.reload()
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (self.sql_name,)).fetchone()
+        self._last_sequence: int = row[0] if row else 0
+
+    # Definition
+
+    def reload(self) -> None:
+        """Work out again what follows from the definition, after it changed."""
+        doc = self.doc
+        self.id: str = doc["$id"]
+        self.database_id: str = doc["databaseId"]
+        self.permissions: list[str] = doc["$permissions"]
+        self.row_security: bool = doc["rowSecurity"]
+        self.enabled: bool = doc["enabled"]
+        self.sql_name = f"rows_{self.number}"
+        self.internal_name = f"database_{doc['databaseSequence']}_collection_{doc['$sequence']}"
+        self.all_columns: dict[str, Document] = {column["key"]: column for column in doc["columns"]}
+        self.columns = {key: column for key, column in self.all_columns.items() if key not in self._settling}
+        self._write_order = list(self.all_columns.values())
+        names = "".join(f", c{column['number']}" for column in self._write_order)
+        marks = ", ?" * len(self._write_order)
+        self._insert = (
+            f"INSERT INTO {self.sql_name} (seq, id, created, updated, doc{names}) VALUES (?, ?, ?, ?, ?{marks})"
+        )
+        sets = "".join(f", c{column['number']} = ?" for column in self._write_order)
+        self._update = f"UPDATE {self.sql_name} SET id = ?, created = ?, updated = ?, doc = ?{sets} WHERE seq = ?"
+        self._columns_suffix = f',"$databaseId":"{self.database_id}","$tableId":"{self.id}"}}'
+        self._documents_suffix = f',"$databaseId":"{self.database_id}","$collectionId":"{self.id}"}}'
+
+    def settle(self) -> None:
+        """Make columns and indexes available whose time has come."""
+        if not self._settling:
+            return
+        now = time.monotonic()
+        for name in [name for name, due in self._settling.items() if due <= now]:
+            del self._settling[name]
+        self.columns = {key: column for key, column in self.all_columns.items() if key not in self._settling}
+
+    def begin_settling(self, name: str) -> None:
+        """`name` (a column's key, or `index:` and an index's) says `processing` for a moment."""
+        self._settling[name] = time.monotonic() + SETTLING_SECONDS
+        self.columns.pop(name, None)
+
+    def is_settling(self, name: str) -> bool:
+        return name in self._settling
+
+    def save(self) -> None:
+        """Write the definition."""
+        self.doc["$updatedAt"] = self._catalogue.clock.stamp()
+        self._catalogue.documents.put(_table_key(self.database_id, self.id), self.doc)
+        self.reload()
+
+    def create_storage(self) -> None:
+        """The SQL tables for the rows and their readers."""
+        name = self.sql_name
+        self._db.execute(
+            f"CREATE TABLE {name} (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, "
+            "created TEXT NOT NULL, updated TEXT NOT NULL, doc TEXT NOT NULL)"
+        )
+        self._db.execute(
+            f"CREATE TABLE readers_{self.number} (role TEXT, seq INTEGER, PRIMARY KEY (role, seq)) WITHOUT ROWID"
+        )
+        self._db.execute(f"CREATE INDEX readers_{self.number}_seq ON readers_{self.number} (seq)")
+
+    def drop_storage(self) -> None:
+        """Remove all rows for good."""
+        self._db.execute(f"DROP TABLE {self.sql_name}")
+        self._db.execute(f"DROP TABLE readers_{self.number}")
+
+    def add_column(self, column: Document) -> None:
+        """Append a column; rows that exist hold null there (arrays: the empty list)."""
+        empty = [] if column["array"] else None
+        with self._db.atomic():
+            self._db.execute(f"ALTER TABLE {self.sql_name} ADD COLUMN c{column['number']}")
+            self.doc["columns"].append(column)
+            self._rewrite(lambda row: {column["key"]: empty, **row})
+            self.save()
+
+    def remove_column(self, key: str) -> None:
+        """Drop a column, its values, and what indexes say of it."""
+        column = self.all_columns[key]
+        with self._db.atomic():
+            for index in list(self.doc["indexes"]):
+                if key in index["columns"]:
+                    self._db.execute(f'DROP INDEX IF EXISTS "{self._index_name(index["key"])}"')
+                    position = index["columns"].index(key)
+                    for part in ("columns", "orders", "lengths"):
+                        if position < len(index[part]):
+                            del index[part][position]
+                    if index["columns"]:
+                        self._create_sql_index(index)
+                    else:
+                        self.doc["indexes"].remove(index)
+            self._db.execute(f"ALTER TABLE {self.sql_name} DROP COLUMN c{column['number']}")
+            self.doc["columns"].remove(column)
+            self._rewrite(lambda row: {name: value for name, value in row.items() if name != key})
+            self.save()
+
+    def _rewrite(self, change: Any) -> None:
+        rows = self._db.execute(f"SELECT seq, doc FROM {self.sql_name}").fetchall()
+        texts = [(dumps(change(json.loads(text))), seq) for seq, text in rows]
+        self._db.connection.executemany(f"UPDATE {self.sql_name} SET doc = ? WHERE seq = ?", texts)
+
+    def rename_column(self, old: str, new: str) -> None:
+        """Give a column another key."""
+        with self._db.atomic():
+            self.all_columns[old]["key"] = new
+            for index in self.doc["indexes"]:
+                index["columns"] = [new if name == old else name for name in index["columns"]]
+            self._rewrite(lambda row: {(new if name == old else name): value for name, value in row.items()})
+            self.save()
+
+    def _index_name(self, key: str) -> str:
+        return f"index_{self.number}_{key}"
+
+    def add_index(self, index: Document) -> None:
+        """Build an index; raises DuplicateError when rows break a unique one."""
+        with self._db.atomic():
+            self._create_sql_index(index)
+            self.doc["indexes"].append(index)
+            self.save()
+
+    def add_failed_index(self, index: Document) -> None:
+        """Keep an index that could not be built; it says `failed`."""
+        self.doc["indexes"].append({**index, "failed": True})
+        self.save()
+
+    def _create_sql_index(self, index: Document) -> None:
+        if index["type"] == "fulltext":
+            return  # full-text search reads the rows
+        unique = "UNIQUE " if index["type"] == "unique" else ""
+        names = ", ".join(self.sql_column(name) for name in index["columns"])
+        try:
+            self._db.execute(f'CREATE {unique}INDEX "{self._index_name(index["key"])}" ON {self.sql_name} ({names})')
+        except sqlite3.IntegrityError as error:
+            raise DuplicateError(index["key"]) from error
+
+    def remove_index(self, key: str) -> None:
+        """Drop an index."""
+        with self._db.atomic():
+            self._db.execute(f'DROP INDEX IF EXISTS "{self._index_name(key)}"')
+            self.doc["indexes"] = [index for index in self.doc["indexes"] if index["key"] != key]
+            self.save()
+
+    def sql_column(self, attribute: str) -> str:
+        """The SQL expression for an attribute that the table has."""
+        internal = _INTERNAL.get(attribute)
+        return internal or f"c{self.all_columns[attribute]['number']}"
+
+    # Rows
+
+    def wire(self, text: str, *, legacy: bool = False) -> str:
+        """A stored row's JSON as it goes out."""
+        return text[:-1] + (self._documents_suffix if legacy else self._columns_suffix)
+
+    def next_sequence(self) -> int:
+        """The next `$sequence`; it is used up even when the write then fails, as on the real server."""
+        self._last_sequence += 1
+        return self._last_sequence
+
+    def _values(self, row: Mapping[str, Any]) -> list[Any]:
+        return [comparable(column, row.get(column["key"])) for column in self._write_order]
+
+    def insert(self, row: Document) -> str:
+        """Store a complete new row and give its JSON; `$sequence` is set here. Raises DuplicateError."""
+        sequence = self.next_sequence()
+        row["$sequence"] = str(sequence)
+        text = dumps(row)
+        values = (sequence, fold(row["$id"]), row["$createdAt"], row["$updatedAt"], text, *self._values(row))
+        try:
+            self._db.execute(self._insert, values)
+        except sqlite3.IntegrityError as error:
+            raise self._duplicate(error) from error
+        self._store_readers(sequence, row["$permissions"])
+        return text
+
+    def update(self, row: Document, *, readers: bool = True) -> str:
+        """Store a complete changed row and give its JSON. Raises DuplicateError."""
+        sequence = int(row["$sequence"])
+        text = dumps(row)
+        values = (fold(row["$id"]), row["$createdAt"], row["$updatedAt"], text, *self._values(row), sequence)
+        try:
+            self._db.execute(self._update, values)
+        except sqlite3.IntegrityError as error:
+            raise self._duplicate(error) from error
+        if readers:
+            self._db.execute(f"DELETE FROM readers_{self.number} WHERE seq = ?", (sequence,))
+            self._store_readers(sequence, row["$permissions"])
+        return text
+
+    def _store_readers(self, sequence: int, permissions: Iterable[str]) -> None:
+        for role in holders(permissions, "read"):
+            self._db.execute(f"INSERT OR IGNORE INTO readers_{self.number} VALUES (?, ?)", (role, sequence))
+
+    def _duplicate(self, error: sqlite3.IntegrityError) -> DuplicateError:
+        text = str(error)
+        if text.endswith(f"{self.sql_name}.id"):
+            return DuplicateError(None)
+        columns = [part.rpartition(".")[2] for part in text.partition(": ")[2].split(", ")]
+        for index in self.doc["indexes"]:
+            if index["type"] == "unique" and [self.sql_column(name) for name in index["columns"]] == columns:
+                return DuplicateError(index["key"])
+        return DuplicateError(text)
+
+    def colliding(self, row: Mapping[str, Any]) -> Document | None:
+        """The row whose id or unique index stands in the way of `row`."""
+        conditions: list[tuple[str, list[Any]]] = [("id = ?", [fold(row["$id"])])]
+        for index in self.doc["indexes"]:
+            if index["type"] == "unique":
+                conditions.append(self._same(index, row))
+        for where, values in conditions:
+            if None not in values:
+                found = self._db.execute(f"SELECT doc FROM {self.sql_name} WHERE {where}", values).fetchone()
+                if found:
+                    return dict(json.loads(found[0]))
+        return None
+
+    def _same(self, index: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        names = index["columns"]
+        where = " AND ".join(f"{self.sql_column(name)} = ?" for name in names)
+        internal = {"$id": fold(row["$id"]), "$createdAt": row["$createdAt"], "$updatedAt": row["$updatedAt"]}
+        values = [
+            internal[name] if name in internal else comparable(self.all_columns[name], row.get(name)) for name in names
+        ]
+        return where, values
+
+    def delete(self, sequence: str) -> None:
+        """Remove one row."""
+        self._db.execute(f"DELETE FROM {self.sql_name} WHERE seq = ?", (int(sequence),))
+        self._db.execute(f"DELETE FROM readers_{self.number} WHERE seq = ?", (int(sequence),))
+
+    def text(self, id: str) -> str | None:
+        """The JSON of the row `id`, found as the collation compares ids."""
+        found = self._db.execute(f"SELECT doc FROM {self.sql_name} WHERE id = ?", (fold(id),)).fetchone()
+        return found[0] if found else None
+
+    def row(self, id: str) -> Document | None:
+        """The row `id`."""
+        text = self.text(id)
+        return json.loads(text) if text is not None else None
+
+    def select(self, where: str, values: Sequence[Any], *, order: str, limit: int, offset: int = 0) -> Iterator[str]:
+        """The JSON of the rows for which `where` holds."""
+        sql = f"SELECT doc FROM {self.sql_name} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        return (text for (text,) in self._db.execute(sql, (*values, limit, offset)))
+
+    def count(self, where: str, values: Sequence[Any]) -> int:
+        """How many rows, at most 5,000: there the real server stops counting."""
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {self.sql_name} WHERE {where} LIMIT {_TOTAL_CAP})"
+        return int(self._db.execute(sql, tuple(values)).fetchone()[0])
+
+    def readable(self, roles: Sequence[str]) -> tuple[str, list[str]]:
+        """The condition that one of `roles` may read the row by its own permissions."""
+        marks = ", ".join("?" * len(roles))
+        return f"seq IN (SELECT seq FROM readers_{self.number} WHERE role IN ({marks}))", list(roles)
+
+
+_INTERNAL = {"$id": "id", "$sequence": "seq", "$createdAt": "created", "$updatedAt": "updated"}
+
+
+def _table_key(database_id: str, table_id: str) -> str:
+    return f"{fold(database_id)}/{fold(table_id)}"
+
+
+class Catalogue:
+    """All databases and tables. Ids are found as the collation compares them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self.databases = Documents(database, "database")
+        self.documents = Documents(database, "table")
+        self.tables = {key: Table(self, doc) for key, doc in self.documents.items()}
+
+    def find_database(self, database_id: str, *, privileged: bool = True) -> Document:
+        """The database. Raises AppwriteError (404), also when it is disabled for this caller."""
+        found = self.databases.get(fold(database_id))
+        if found is None or not (found["enabled"] or privileged):
+            raise AppwriteError("database_not_found", database_id)
+        return found
+
+    def find_table(
+        self, database_id: str, table_id: str, *, privileged: bool = True, missing: str = "table_not_found"
+    ) -> Table:
+        """The table, settled. Raises AppwriteError (404) for the database or, with type `missing`, the table."""
+        self.find_database(database_id, privileged=privileged)
+        table = self.tables.get(_table_key(database_id, table_id))
+        if table is None or not (table.enabled or privileged):
+            raise AppwriteError(missing, table_id)
+        table.settle()
+        return table
+
+    def tables_of(self, database_id: str) -> list[Table]:
+        """The tables of one database, oldest first."""
+        prefix = f"{fold(database_id)}/"
+        found = [table for key, table in self.tables.items() if key.startswith(prefix)]
+        for table in found:
+            table.settle()
+        return found
+
+    def number(self) -> int:
+        """A number that no table or column has had: SQL names are made from it."""
+        row = self.database.execute("SELECT doc FROM documents WHERE kind = 'counter' AND id = 'number'").fetchone()
+        number = int(row[0]) + 1 if row else 1
+        self.database.execute("INSERT OR REPLACE INTO documents VALUES ('counter', 'number', ?)", (str(number),))
+        return number
+
+    def add_table(self, doc: Document) -> Table:
+        """Create a table from its definition (without `number`)."""
+        with self.database.atomic():
+            doc["number"] = self.number()
+            table = Table(self, doc)
+            table.create_storage()
+            self.documents.put(_table_key(table.database_id, table.id), doc)
+        self.tables[_table_key(table.database_id, table.id)] = table
+        return table
+
+    def remove_table(self, table: Table) -> None:
+        """Drop a table with its rows."""
+        with self.database.atomic():
+            table.drop_storage()
+            self.documents.remove(_table_key(table.database_id, table.id))
+        del self.tables[_table_key(table.database_id, table.id)]
+
+    def remove_database(self, database_id: str) -> None:
+        """Drop a database with its tables."""
+        with self.database.atomic():
+            for table in self.tables_of(database_id):
+                self.remove_table(table)
+            self.databases.remove(fold(database_id))
