@@ -1,5 +1,85 @@
-"""The Python side of a massage marketplace on Appwrite."""
+"""The Python side of a massage marketplace on Appwrite.
+
+>>> from massage_link import AsyncMassageLink, MassageLink, Money
+
+Names are loaded on first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from massage_link._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from massage_link import errors
+    from massage_link.client.flow import RetryPolicy
+    from massage_link.client.link import AsyncMassageLink, MassageLink
+    from massage_link.domain.booking import Booking, BookingEvent, Role, Status
+    from massage_link.domain.chat import ChatMessage, ChatRoom
+    from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
+    from massage_link.domain.money import Money
+    from massage_link.errors import MassageLinkError
+    from massage_link.realtime import Change, Checkpoint, Subscriber
+    from massage_link.usecases.commissions import CommissionTotal
+
+_HOMES = {
+    "AsyncMassageLink": "client.link",
+    "Booking": "domain.booking",
+    "BookingEvent": "domain.booking",
+    "Change": "realtime",
+    "ChatMessage": "domain.chat",
+    "ChatRoom": "domain.chat",
+    "Checkpoint": "realtime",
+    "Commission": "domain.commission",
+    "CommissionEntry": "domain.commission",
+    "CommissionStatus": "domain.commission",
+    "CommissionTotal": "usecases.commissions",
+    "MassageLink": "client.link",
+    "MassageLinkError": "errors",
+    "Money": "domain.money",
+    "RetryPolicy": "client.flow",
+    "Role": "domain.booking",
+    "Status": "domain.booking",
+    "Subscriber": "realtime",
+}
+
+__all__ = [
+    "AsyncMassageLink",
+    "Booking",
+    "BookingEvent",
+    "Change",
+    "ChatMessage",
+    "ChatRoom",
+    "Checkpoint",
+    "Commission",
+    "CommissionEntry",
+    "CommissionStatus",
+    "CommissionTotal",
+    "MassageLink",
+    "MassageLinkError",
+    "Money",
+    "RetryPolicy",
+    "Role",
+    "Status",
+    "Subscriber",
+    "__version__",
+    "errors",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "errors":
+        return import_module("massage_link.errors")
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

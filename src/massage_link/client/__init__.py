@@ -1,0 +1,1 @@
+"""The SDK: one definition of each operation, driven synchronously and asynchronously."""

@@ -12,9 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
-__all__ = ["Call", "Flow", "Sleep", "Step", "nothing", "path", "raw_json"]
+from pydantic import BaseModel
+
+__all__ = ["Call", "Flow", "Reply", "Sleep", "Step", "nothing", "parsed", "path", "raw_json"]
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server answered; header names are looked up without case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +36,7 @@ class Call(Generic[T]):
     Attributes:
         method: HTTP method.
         path: path below the endpoint, quoted, with its query.
-        parse: from the body of a 2xx answer to the result.
+        parse: from a 2xx answer to the result; ValueError, KeyError or TypeError when it is not what is documented.
         body: sent as JSON; None sends no body.
         headers: beyond project and credential.
         repeatable: may be sent again when it is not known whether it was processed. Calls that certainly were not
@@ -35,7 +47,7 @@ class Call(Generic[T]):
 
     method: str
     path: str
-    parse: Callable[[bytes], T]
+    parse: Callable[[Reply], T]
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = False
@@ -70,13 +82,18 @@ def path(*parts: str, queries: tuple[str, ...] = ()) -> str:
     return joined
 
 
-def raw_json(content: bytes) -> dict[str, Any]:
+def parsed(model: type[M]) -> Callable[[Reply], M]:
+    """A parser that makes a model of the body."""
+    return lambda reply: model.model_validate_json(reply.content)
+
+
+def raw_json(reply: Reply) -> dict[str, Any]:
     """The body as a JSON object; ValueError when it is none."""
-    parsed = json.loads(content)
-    if not isinstance(parsed, dict):
+    body = json.loads(reply.content)
+    if not isinstance(body, dict):
         raise ValueError("the body is not a JSON object")  # noqa: TRY004 - every parser reports a bad body alike
-    return parsed
+    return body
 
 
-def nothing(content: bytes) -> None:
+def nothing(reply: Reply) -> None:
     """Ignore the body."""

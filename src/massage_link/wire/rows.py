@@ -6,6 +6,8 @@ committed transaction leaves stale for up to a day. Rows are read by list.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -14,12 +16,23 @@ from appwrite.query import Query
 from appwrite.role import Role
 from pydantic import BaseModel
 
-from massage_link.wire.call import Call, path
+from massage_link.wire.call import Call, Reply, parsed, path, raw_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
-__all__ = ["IDS_PER_QUERY", "TableAddress", "create_row", "list_rows", "patch_row", "read_by", "with_ids"]
+__all__ = [
+    "IDS_PER_QUERY",
+    "RawPage",
+    "TableAddress",
+    "create_row",
+    "list_raw_rows",
+    "list_rows",
+    "patch_row",
+    "read_by",
+    "with_ids",
+]
 
 M = TypeVar("M", bound=BaseModel)
 #: Ids in one `equal`: Appwrite takes 4,096 characters a query, and an id needs up to 39 of them.
@@ -56,9 +69,26 @@ def list_rows(table: TableAddress, model: type[M], queries: Iterable[str]) -> Ca
     return Call(
         "GET",
         _rows_path(table, queries=tuple(queries)),
-        lambda content: page.model_validate_json(content).rows,
+        lambda reply: page.model_validate_json(reply.content).rows,
         repeatable=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """Rows as the server wrote them, and its time when it did."""
+
+    rows: list[dict[str, Any]]
+    server_time: datetime
+
+
+def list_raw_rows(table: TableAddress, queries: Iterable[str]) -> Call[RawPage]:
+    """One page of rows, undecoded, with the `Date` of the answer."""
+    return Call("GET", _rows_path(table, queries=tuple(queries)), _raw_page, repeatable=True)
+
+
+def _raw_page(reply: Reply) -> RawPage:
+    return RawPage(list(raw_json(reply)["rows"]), parsedate_to_datetime(reply.headers["date"]))
 
 
 def create_row(
@@ -68,7 +98,7 @@ def create_row(
     return Call(
         "POST",
         _rows_path(table),
-        model.model_validate_json,
+        parsed(model),
         {"rowId": row_id, "data": dict(columns), "permissions": permissions},
     )
 
@@ -80,7 +110,7 @@ def patch_row(
     return Call(
         "PATCH",
         _rows_path(table, row_id),
-        model.model_validate_json,
+        parsed(model),
         {"data": dict(columns)},
         {"X-Appwrite-Timestamp": unless_changed},
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from massage_link.wire.call import Call, nothing, path
+from massage_link.wire.call import Call, nothing, parsed, path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,9 +33,7 @@ class Transaction(BaseModel):
 
 def begin() -> Call[Transaction]:
     """Open a transaction. Repeating is harmless: one that nobody uses expires."""
-    return Call(
-        "POST", path("tablesdb", "transactions"), Transaction.model_validate_json, {"ttl": _TTL}, repeatable=True
-    )
+    return Call("POST", path("tablesdb", "transactions"), parsed(Transaction), {"ttl": _TTL}, repeatable=True)
 
 
 def stage(transaction: Transaction, operations: Sequence[Operation]) -> Call[None]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from massage_link.wire.call import Call, path, raw_json
+import re
+from urllib.parse import unquote
 
-__all__ = ["JWT_SECONDS", "create_user", "delete_user", "set_labels", "user_jwt"]
+from massage_link.wire.call import Call, Reply, nothing, path, raw_json
+
+__all__ = ["JWT_SECONDS", "create_user", "delete_user", "set_labels", "sign_in", "user_jwt"]
 
 #: Longest life of a JWT, in seconds, that the server grants.
 JWT_SECONDS = 3_600
 
 
-def _id(content: bytes) -> str:
-    return str(raw_json(content)["$id"])
+def _id(reply: Reply) -> str:
+    return str(raw_json(reply)["$id"])
 
 
 def create_user(user_id: str, email: str, password: str, name: str) -> Call[str]:
@@ -27,7 +30,7 @@ def set_labels(user_id: str, labels: list[str]) -> Call[str]:
 
 def delete_user(user_id: str) -> Call[None]:
     """Delete a user. Needs a key."""
-    return Call("DELETE", path("users", user_id), lambda _: None, repeatable=True)
+    return Call("DELETE", path("users", user_id), nothing, repeatable=True)
 
 
 def user_jwt(user_id: str, seconds: int = JWT_SECONDS) -> Call[str]:
@@ -35,7 +38,24 @@ def user_jwt(user_id: str, seconds: int = JWT_SECONDS) -> Call[str]:
     return Call(
         "POST",
         path("users", user_id, "jwts"),
-        lambda content: str(raw_json(content)["jwt"]),
+        lambda reply: str(raw_json(reply)["jwt"]),
         {"duration": seconds},
         repeatable=True,  # another token is harmless
     )
+
+
+def sign_in(project_id: str, email: str, password: str) -> Call[str]:
+    """A new session's secret, made as a guest.
+
+    The body's ``secret`` is empty for a guest: the session is in the cookie ``a_session_{project}``.
+    """
+    cookie = re.compile(rf"a_session_{re.escape(project_id)}=([^;,\s]+)", re.IGNORECASE)
+
+    def parse(reply: Reply) -> str:
+        found = cookie.search(reply.headers["set-cookie"])
+        if found is None:
+            raise ValueError("the answer sets no session cookie")
+        return unquote(found[1])
+
+    body = {"email": email, "password": password}
+    return Call("POST", path("account", "sessions", "email"), parse, body, credential="none")

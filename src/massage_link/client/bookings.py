@@ -1,0 +1,245 @@
+"""``link.bookings``: request, move, read and watch bookings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from appwrite.query import Query
+
+from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
+from massage_link.client.paging import DEFAULT_PAGE, pages_of
+from massage_link.domain.booking import Booking, BookingEvent, BookingPlace, Status
+from massage_link.domain.money import Money
+from massage_link.domain.request import BookingRequest
+from massage_link.domain.rows import to_wire_time
+from massage_link.domain.states import Command
+from massage_link.domain.tables import BOOKING_EVENTS, BOOKING_PLACES, BOOKINGS
+from massage_link.errors import NotFound
+from massage_link.usecases.bookings import get_booking, request_booking, transition
+from massage_link.usecases.ports import find
+from massage_link.wire.call import Flow
+
+if TYPE_CHECKING:
+    from massage_link.realtime import Checkpoint, Policy, Subscriber
+
+__all__ = ["AsyncBookings", "BookingOperations", "Bookings"]
+
+
+class BookingOperations(Resource):
+    """What can be done with bookings, defined once."""
+
+    @operation
+    def request(
+        self,
+        *,
+        customer_id: str,
+        therapist_id: str,
+        service: str,
+        starts_at: datetime,
+        ends_at: datetime,
+        price: Money,
+        timezone: str = "UTC",
+        area: str = "",
+        address: str = "",
+        note: str = "",
+        customer_name: str = "",
+        therapist_name: str = "",
+        buffer: timedelta = timedelta(0),
+        cancellation_policy: str = "",
+        canary: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Flow[Booking]:
+        """Book a therapist's time; the booking is pending until the therapist answers. Needs an API key.
+
+        Booking, terms, place, event and slots are written in one transaction, or nothing is.
+
+        Args:
+            customer_id, therapist_id: Appwrite user ids.
+            service: what is booked, at most 128 characters.
+            starts_at, ends_at: aware instants on whole minutes, in the future, end after start.
+            price: what the customer pays.
+            timezone: IANA zone in which it takes place.
+            area: coarse place, which the therapist sees at once.
+            address: exact place, which the therapist sees once the booking is accepted.
+            note: for the therapist, at most 2,000 characters.
+            customer_name, therapist_name: for display, at most 128 characters.
+            buffer: time kept free before and after.
+            cancellation_policy: as agreed, frozen on the booking.
+            canary: made by a health check; left out of totals.
+            idempotency_key: repeating the request with the same key gives the same booking.
+
+        Returns:
+            The booking as it was written; its `created_at` is known after the next read.
+
+        Raises:
+            InvalidBooking: malformed, or in the past.
+            SlotTaken: the therapist's time is held by another booking.
+            IdempotencyMismatch: the key was used for another request.
+            OutcomeUnknown: no clear answer came, and the outcome could not be read.
+
+        """
+        self.link.require_key("bookings.request")
+        request = BookingRequest(
+            customer_id=customer_id,
+            therapist_id=therapist_id,
+            service=service,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            price=price,
+            timezone=timezone,
+            area=area,
+            address=address,
+            note=note,
+            customer_name=customer_name,
+            therapist_name=therapist_name,
+            buffer=buffer,
+            cancellation_policy=cancellation_policy,
+            canary=canary,
+        )
+        return request_booking(self._ports, request, idempotency_key=idempotency_key)
+
+    @operation
+    def accept(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+        """Accept a pending booking; the therapist may read the address from now on. Needs an API key.
+
+        Args:
+            booking_id: which booking.
+            by: id of the therapist who accepts; None acts as ops, which a key is trusted with.
+            reason: said to the customer, at most 500 characters.
+
+        Raises:
+            NotFound: there is no such booking.
+            IllegalTransition: it is not pending, or the time to answer is over.
+            NotAllowed: this user may not.
+            StaleBooking: somebody changed it first; carries the booking as it is now.
+
+        """
+        return self._move("accept", Command.ACCEPT, booking_id, by, reason)
+
+    @operation
+    def decline(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+        """Decline a pending booking; its time becomes free, its commission void. Arguments and errors as `accept`."""
+        return self._move("decline", Command.DECLINE, booking_id, by, reason)
+
+    @operation
+    def cancel(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+        """Cancel a booking that has not ended; its time becomes free. Arguments and errors as `accept`."""
+        return self._move("cancel", Command.CANCEL, booking_id, by, reason)
+
+    @operation
+    def start(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+        """Mark an accepted booking as in progress. Arguments and errors as `accept`."""
+        return self._move("start", Command.START, booking_id, by, reason)
+
+    @operation
+    def complete(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+        """Complete a booking: its commission falls due. Arguments and errors as `accept`."""
+        return self._move("complete", Command.COMPLETE, booking_id, by, reason)
+
+    @operation
+    def no_show(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+        """Note that the customer did not come. Arguments and errors as `accept`."""
+        return self._move("no_show", Command.NO_SHOW, booking_id, by, reason)
+
+    @operation
+    def get(self, booking_id: str) -> Flow[Booking]:
+        """The booking as it is now.
+
+        Raises:
+            NotFound: there is none with this id, or none that the credential may see.
+
+        """
+        return get_booking(self._ports, booking_id)
+
+    @operation
+    def address(self, booking_id: str) -> Flow[str]:
+        """The exact address; a therapist sees it once the booking is accepted.
+
+        Raises:
+            NotFound: there is no such booking, or the credential may not see its address.
+
+        """
+        place: BookingPlace | None = yield from find(self._ports, BOOKING_PLACES, booking_id)
+        if place is None:
+            raise NotFound(f"booking {booking_id!r} has no address that this credential may see.")
+        return place.address
+
+    @listing
+    def list(
+        self,
+        *,
+        customer_id: str | None = None,
+        therapist_id: str | None = None,
+        status: Status | Iterable[Status] | None = None,
+        starts_from: datetime | None = None,
+        starts_before: datetime | None = None,
+        newest_first: bool = True,
+        limit: int | None = None,
+        page_size: int = DEFAULT_PAGE,
+    ) -> Pages[Booking]:
+        """The bookings that the credential may see, by start.
+
+        Args:
+            customer_id, therapist_id: only theirs.
+            status: only in this state, or one of these.
+            starts_from, starts_before: aware instants; from is included, before is not.
+            newest_first: latest start first.
+            limit: at most so many.
+            page_size: rows a request, 1 to 5,000.
+
+        """
+        queries = [Query.order_desc("startsAt") if newest_first else Query.order_asc("startsAt")]
+        for column, value in (("customerId", customer_id), ("therapistId", therapist_id)):
+            if value is not None:
+                queries.append(Query.equal(column, [value]))
+        if status is not None:
+            states = [status] if isinstance(status, Status) else list(status)
+            queries.append(Query.equal("status", [state.value for state in states]))
+        if starts_from is not None:
+            queries.append(Query.greater_than_equal("startsAt", to_wire_time(starts_from)))
+        if starts_before is not None:
+            queries.append(Query.less_than("startsAt", to_wire_time(starts_before)))
+        return pages_of(self._ports, BOOKINGS, queries, page_size=page_size, limit=limit)
+
+    @listing
+    def history(self, booking_id: str) -> Pages[BookingEvent]:
+        """Everything that happened to a booking, oldest first."""
+        queries = [Query.equal("bookingId", [booking_id]), Query.order_asc("version")]
+        return pages_of(self._ports, BOOKING_EVENTS, queries)
+
+    def _move(self, name: str, command: Command, booking_id: str, by: str | None, reason: str) -> Flow[Booking]:
+        self.link.require_key(f"bookings.{name}")
+        return transition(self._ports, booking_id, command, by=by, reason=reason)
+
+
+class Bookings(BookingOperations, SyncResource):
+    """Bookings, blocking."""
+
+
+class AsyncBookings(BookingOperations, AsyncResource):
+    """Bookings, awaited."""
+
+    def watch(
+        self,
+        *,
+        therapist_id: str | None = None,
+        customer_id: str | None = None,
+        checkpoint: Checkpoint | None = None,
+        since: datetime | None = None,
+        policy: Policy | None = None,
+    ) -> Subscriber[Booking]:
+        """Changes of bookings as they happen; see `AsyncMassageLink.watch`.
+
+        Args:
+            therapist_id, customer_id: only theirs; otherwise all that the user may see.
+            checkpoint: where progress is kept; None begins now.
+            since: a new consumer begins with what was written from this instant on.
+            policy: timings.
+
+        """
+        from massage_link.client import watching  # noqa: PLC0415 - realtime costs 60 ms that others need not pay
+
+        source: Any = watching.bookings(self.link, therapist_id=therapist_id, customer_id=customer_id)
+        return watching.subscriber(self.link, [source], checkpoint=checkpoint, since=since, policy=policy)

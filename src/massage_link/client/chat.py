@@ -1,0 +1,115 @@
+"""``link.chat``: rooms and messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appwrite.query import Query
+
+from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
+from massage_link.client.paging import DEFAULT_PAGE, pages_of
+from massage_link.domain.chat import ChatMessage, ChatRoom
+from massage_link.domain.tables import CHAT_MESSAGES, CHAT_ROOMS
+from massage_link.usecases.chat import get_room, send_message
+from massage_link.wire.call import Flow
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from massage_link.realtime import Checkpoint, Policy, Subscriber
+
+__all__ = ["AsyncChat", "Chat", "ChatOperations"]
+
+
+class ChatOperations(Resource):
+    """What can be done in conversations, defined once. A room has the id of its booking."""
+
+    @operation
+    def send(self, booking_id: str, body: str, *, sender_id: str, client_id: str | None = None) -> Flow[ChatMessage]:
+        """Send a message into a booking's room. Needs an API key.
+
+        Args:
+            booking_id: which booking.
+            body: plain text, 1 to 5,000 characters.
+            sender_id: the booking's customer or therapist.
+            client_id: your own id for the message; sending again with the same one changes nothing.
+
+        Raises:
+            InvalidMessage: the text can not be sent.
+            NotAllowed: the sender does not take part.
+            RoomFrozen: the conversation is closed.
+            NotFound: there is no such booking.
+
+        """
+        self.link.require_key("chat.send")
+        return send_message(self._ports, booking_id, sender_id=sender_id, body=body, client_id=client_id)
+
+    @operation
+    def room(self, booking_id: str) -> Flow[ChatRoom]:
+        """The room of a booking.
+
+        Raises:
+            NotFound: none is open (yet), or none that the credential may see.
+
+        """
+        return get_room(self._ports, booking_id)
+
+    @listing
+    def rooms(
+        self, *, customer_id: str | None = None, therapist_id: str | None = None, limit: int | None = None
+    ) -> Pages[ChatRoom]:
+        """The rooms that the credential may see, of this customer or therapist if one is named, newest first."""
+        queries = [Query.order_desc("$createdAt")]
+        for column, value in (("customerId", customer_id), ("therapistId", therapist_id)):
+            if value is not None:
+                queries.append(Query.equal(column, [value]))
+        return pages_of(self._ports, CHAT_ROOMS, queries, limit=limit)
+
+    @listing
+    def messages(
+        self,
+        booking_id: str,
+        *,
+        after: int = 0,
+        newest_first: bool = False,
+        limit: int | None = None,
+        page_size: int = DEFAULT_PAGE,
+    ) -> Pages[ChatMessage]:
+        """The messages of a room, by number.
+
+        Args:
+            booking_id: which room.
+            after: only messages with a greater number.
+            newest_first: the last message first.
+            limit: at most so many.
+            page_size: rows a request.
+
+        """
+        queries = [
+            Query.equal("roomId", [booking_id]),
+            Query.greater_than("n", after),
+            Query.order_desc("n") if newest_first else Query.order_asc("n"),
+        ]
+        return pages_of(self._ports, CHAT_MESSAGES, queries, page_size=page_size, limit=limit)
+
+
+class Chat(ChatOperations, SyncResource):
+    """Conversations, blocking."""
+
+
+class AsyncChat(ChatOperations, AsyncResource):
+    """Conversations, awaited."""
+
+    def watch(
+        self,
+        *,
+        booking_id: str | None = None,
+        checkpoint: Checkpoint | None = None,
+        since: datetime | None = None,
+        policy: Policy | None = None,
+    ) -> Subscriber[ChatMessage]:
+        """Messages as they are sent: of one room, or of all that the user takes part in."""
+        from massage_link.client import watching  # noqa: PLC0415 - realtime costs 60 ms that others need not pay
+
+        source = watching.messages(self.link, booking_id=booking_id)
+        return watching.subscriber(self.link, [source], checkpoint=checkpoint, since=since, policy=policy)

@@ -1,0 +1,93 @@
+"""``link.commissions``: what the platform earns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appwrite.query import Query
+
+from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
+from massage_link.client.paging import DEFAULT_PAGE, pages_of
+from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
+from massage_link.domain.tables import COMMISSION_ENTRIES, COMMISSIONS
+from massage_link.usecases.commissions import CommissionTotal, get_commission, totals_of
+from massage_link.wire.call import Flow
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from massage_link.realtime import Checkpoint, Policy, Subscriber
+
+__all__ = ["AsyncCommissions", "CommissionOperations", "Commissions"]
+
+
+class CommissionOperations(Resource):
+    """What can be read of commissions, defined once."""
+
+    @operation
+    def get(self, booking_id: str) -> Flow[Commission]:
+        """The commission of a booking.
+
+        Raises:
+            NotFound: none is on the books (yet), or none that the credential may see.
+
+        """
+        return get_commission(self._ports, booking_id)
+
+    @listing
+    def list(
+        self,
+        *,
+        therapist_id: str | None = None,
+        status: CommissionStatus | None = None,
+        limit: int | None = None,
+        page_size: int = DEFAULT_PAGE,
+    ) -> Pages[Commission]:
+        """The commissions that the credential may see, in the order in which they were made."""
+        queries = [Query.order_asc("$createdAt")]
+        if therapist_id is not None:
+            queries.append(Query.equal("therapistId", [therapist_id]))
+        if status is not None:
+            queries.append(Query.equal("status", [status.value]))
+        return pages_of(self._ports, COMMISSIONS, queries, page_size=page_size, limit=limit)
+
+    @listing
+    def entries(self, booking_id: str) -> Pages[CommissionEntry]:
+        """The ledger entries of a booking, by number."""
+        queries = [Query.equal("bookingId", [booking_id]), Query.order_asc("n")]
+        return pages_of(self._ports, COMMISSION_ENTRIES, queries)
+
+
+class Commissions(CommissionOperations, SyncResource):
+    """Commissions, blocking."""
+
+    def totals(
+        self, *, therapist_id: str | None = None, status: CommissionStatus | None = None
+    ) -> list[CommissionTotal]:
+        """Sums per currency, ordered by code, over every commission that the credential may see."""
+        return totals_of(self.list(therapist_id=therapist_id, status=status, page_size=1_000))
+
+
+class AsyncCommissions(CommissionOperations, AsyncResource):
+    """Commissions, awaited."""
+
+    async def totals(
+        self, *, therapist_id: str | None = None, status: CommissionStatus | None = None
+    ) -> list[CommissionTotal]:
+        """Sums per currency, ordered by code, over every commission that the credential may see."""
+        rows = self.list(therapist_id=therapist_id, status=status, page_size=1_000)
+        return totals_of([row async for row in rows])
+
+    def watch(
+        self,
+        *,
+        therapist_id: str | None = None,
+        checkpoint: Checkpoint | None = None,
+        since: datetime | None = None,
+        policy: Policy | None = None,
+    ) -> Subscriber[Commission]:
+        """Changes of commissions as they happen; see `AsyncMassageLink.watch`."""
+        from massage_link.client import watching  # noqa: PLC0415 - realtime costs 60 ms that others need not pay
+
+        source = watching.commissions(self.link, therapist_id=therapist_id)
+        return watching.subscriber(self.link, [source], checkpoint=checkpoint, since=since, policy=policy)

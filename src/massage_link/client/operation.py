@@ -1,0 +1,131 @@
+"""One definition, two surfaces: a method that builds a flow gives a ``T`` or an awaitable of it, as the link is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from massage_link.usecases.ports import Ports
+from massage_link.wire.call import Flow
+
+if TYPE_CHECKING:
+    from massage_link.client.link import AsyncMassageLink, BaseLink, MassageLink
+
+__all__ = ["AsyncResource", "Pages", "Resource", "SyncResource", "listing", "operation"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Resource:
+    """A group of operations of a link."""
+
+    link: BaseLink
+
+    @property
+    def _ports(self) -> Ports:
+        return self.link.ports
+
+
+class SyncResource(Resource):
+    """Operations that block."""
+
+    link: MassageLink
+
+    def __init__(self, link: MassageLink) -> None:
+        self.link = link
+
+
+class AsyncResource(Resource):
+    """Operations that are awaited."""
+
+    link: AsyncMassageLink
+
+    def __init__(self, link: AsyncMassageLink) -> None:
+        self.link = link
+
+
+class operation(Generic[P, T]):  # noqa: N801 - used as a decorator
+    """Decorates a method that builds a `Flow`; calling it on a resource runs the flow."""
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Flow[T]]) -> None:
+        self._build = build
+        update_wrapper(self, build)  # type: ignore[arg-type]
+
+    @overload
+    def __get__(self, obj: None, owner: type) -> operation[P, T]: ...
+    @overload
+    def __get__(self, obj: SyncResource, owner: type) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, obj: AsyncResource, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, obj: Resource | None, owner: type) -> Any:
+        if obj is None:
+            return self
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return obj.link.run(self._build(obj, *args, **kwargs))
+
+        return update_wrapper(call, self._build)
+
+
+@dataclass(frozen=True, slots=True)
+class Pages(Generic[T]):
+    """A listing: `page(after)` reads the page after a row (None: the first); one shorter than `size` is the last."""
+
+    page: Callable[[T | None], Flow[list[T]]]
+    size: int
+    most: int | None = None
+
+
+class listing(Generic[P, T]):  # noqa: N801 - used as a decorator
+    """Decorates a method that describes `Pages`; calling it on a resource gives an iterator that reads as it goes.
+
+    It ends with the first page that is not full, and never trusts the server's `total` (which stops at 5,000).
+    """
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Pages[T]]) -> None:
+        self._build = build
+        update_wrapper(self, build)  # type: ignore[arg-type]
+
+    @overload
+    def __get__(self, obj: None, owner: type) -> listing[P, T]: ...
+    @overload
+    def __get__(self, obj: SyncResource, owner: type) -> Callable[P, Iterator[T]]: ...
+    @overload
+    def __get__(self, obj: AsyncResource, owner: type) -> Callable[P, AsyncIterator[T]]: ...
+    def __get__(self, obj: Resource | None, owner: type) -> Any:
+        if obj is None:
+            return self
+        walk = _walk if isinstance(obj, SyncResource) else _awalk
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return walk(obj.link, self._build(obj, *args, **kwargs))
+
+        return update_wrapper(call, self._build)
+
+
+def _walk(link: Any, pages: Pages[T]) -> Iterator[T]:
+    after: T | None = None
+    left = pages.most
+    while left is None or left > 0:
+        rows: list[T] = link.run(pages.page(after))
+        yield from rows if left is None else rows[:left]
+        if len(rows) < pages.size:
+            return
+        after = rows[-1]
+        left = None if left is None else left - len(rows)
+
+
+async def _awalk(link: Any, pages: Pages[T]) -> AsyncIterator[T]:
+    after: T | None = None
+    left = pages.most
+    while left is None or left > 0:
+        rows: list[T] = await link.run(pages.page(after))
+        for row in rows if left is None else rows[:left]:
+            yield row
+        if len(rows) < pages.size:
+            return
+        after = rows[-1]
+        left = None if left is None else left - len(rows)

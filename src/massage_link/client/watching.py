@@ -1,0 +1,134 @@
+"""Between the SDK and realtime: what each kind of row is watched by, and how it is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from appwrite.query import Query
+
+from massage_link.domain.booking import Booking, BookingEvent
+from massage_link.domain.chat import ChatMessage
+from massage_link.domain.commission import Commission
+from massage_link.domain.rows import Row, to_wire_time
+from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, CHAT_MESSAGES, COMMISSIONS, Table
+from massage_link.errors import CredentialRequired
+from massage_link.realtime import (
+    Checkpoint,
+    Credential,
+    Identity,
+    Mutable,
+    Numbered,
+    Page,
+    Policy,
+    Position,
+    RawRow,
+    Source,
+    Subscriber,
+)
+from massage_link.wire.rows import list_raw_rows, with_ids
+
+if TYPE_CHECKING:
+    from massage_link.client.link import AsyncMassageLink
+
+__all__ = ["booking_events", "bookings", "commissions", "messages", "subscriber"]
+
+R = TypeVar("R", bound=Row)
+_MUTABLE = Mutable(version="version")
+
+
+def bookings(
+    link: AsyncMassageLink, *, therapist_id: str | None = None, customer_id: str | None = None
+) -> Source[Booking]:
+    """Bookings: the newest state of each, versions strictly increasing."""
+    narrowed = {"therapistId": therapist_id, "customerId": customer_id}
+    return _source(link, BOOKINGS, _MUTABLE, narrowed)
+
+
+def booking_events(link: AsyncMassageLink, *, booking_id: str | None = None) -> Source[BookingEvent]:
+    """What happened to bookings: every event, in order."""
+    identity = Numbered(scope="bookingId", number="version")
+    return _source(link, BOOKING_EVENTS, identity, {"bookingId": booking_id})
+
+
+def messages(link: AsyncMassageLink, *, booking_id: str | None = None) -> Source[ChatMessage]:
+    """Chat messages: every one, in order within its room."""
+    return _source(link, CHAT_MESSAGES, Numbered(scope="roomId", number="n"), {"roomId": booking_id})
+
+
+def commissions(link: AsyncMassageLink, *, therapist_id: str | None = None) -> Source[Commission]:
+    """Commissions: the newest state of each, versions strictly increasing."""
+    return _source(link, COMMISSIONS, _MUTABLE, {"therapistId": therapist_id})
+
+
+def subscriber(
+    link: AsyncMassageLink,
+    sources: Sequence[Source[R]],
+    *,
+    checkpoint: Checkpoint | None = None,
+    since: datetime | None = None,
+    policy: Policy | None = None,
+) -> Subscriber[R]:
+    """A subscriber to these sources over one socket, as the link's user.
+
+    Raises:
+        CredentialRequired: the link acts with an API key, which has no rights in realtime, or as nobody.
+
+    """
+    if link.credential.kind not in {"session", "jwt"}:
+        raise CredentialRequired(
+            f"realtime listens as a user, and this link acts as a {link.credential.kind}; "
+            "use link.as_user(user_id).bookings.watch() or sign in. A user with the label ops sees every booking."
+        )
+    return Subscriber(
+        endpoint=link.endpoint,
+        project=link.project_id,
+        sources=sources,
+        credential=lambda: _credential(link),
+        checkpoint=checkpoint,
+        since=since,
+        policy=policy,
+    )
+
+
+async def _credential(link: AsyncMassageLink) -> Credential:
+    kind, secret = await link.proof()
+    return Credential("session" if kind == "session" else "jwt", secret)
+
+
+def _source(link: AsyncMassageLink, table: Table[R], identity: Identity, narrowed: dict[str, str | None]) -> Source[R]:
+    queries = [Query.equal(column, [value]) for column, value in narrowed.items() if value is not None]
+    address = link.ports.address(table)
+
+    async def read_back(after: Position, limit: int, /) -> Page:
+        wanted = [*queries, _after(after), Query.order_asc("$updatedAt"), Query.order_asc("$sequence")]
+        page = await link.send(list_raw_rows(address, [*wanted, Query.limit(limit)]))
+        return Page(page.rows, page.server_time)
+
+    async def fetch(ids: Sequence[str], /) -> Sequence[RawRow]:
+        page = await link.send(list_raw_rows(address, [with_ids(ids), Query.limit(len(ids))]))
+        return page.rows
+
+    def decode(raw: RawRow) -> R:
+        return table.model.model_validate(dict(raw))
+
+    return Source(
+        name=table.id,
+        table=table.id,
+        channels=[f"tablesdb.{address.database}.tables.{table.id}.rows"],
+        queries=queries,
+        identity=identity,
+        decode=decode,
+        read_back=read_back,
+        fetch=fetch,
+    )
+
+
+def _after(position: Position) -> Any:
+    """Rows after a place in the order of ($updatedAt, $sequence)."""
+    stamp = to_wire_time(position.updated_at)
+    if position.sequence is None:
+        return Query.greater_than_equal("$updatedAt", stamp)
+    later_in_order = [Query.equal("$updatedAt", [stamp]), Query.greater_than("$sequence", position.sequence)]
+    return Query.or_queries([Query.greater_than("$updatedAt", stamp), Query.and_queries(later_in_order)])
