@@ -1,6 +1,7 @@
 """Realtime that loses nothing: a live stream, and a read-back that fills whatever the stream missed."""
 
 from massage_link.realtime.checkpoint import Checkpoint, MemoryCheckpoint
+from massage_link.realtime.checkpoint_file import FileCheckpoint
 from massage_link.realtime.policy import Policy
 from massage_link.realtime.source import (
     Change,
@@ -24,6 +25,7 @@ __all__ = [
     "ConnectionState",
     "Credential",
     "Fetch",
+    "FileCheckpoint",
     "Identity",
     "MemoryCheckpoint",
     "Mutable",

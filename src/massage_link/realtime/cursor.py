@@ -8,7 +8,11 @@ time when that read-back began. The next one begins at H - W. The assumption on 
 read at the server's time T has, once it can be read, a stamp of at least T - W (late commits and the spread of the
 servers' clocks together). Then no row that a read-back could not see yet lies below the next one's beginning, and every
 row is listed at least once after it became readable. What the socket brings never moves H: an event says nothing about
-the events that were lost before it. Listing a row twice is harmless, as the ledger knows it.
+the events that were lost before it. Listing a row twice is harmless, as the ledger knows it. Events, too, are assumed
+to be late by no more than W.
+
+Beyond W: a row that becomes readable later than that, and whose event is lost as well, is missed until it is written
+again; a numbered one until the next number of its scope arrives.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from massage_link.errors import UnexpectedAnswer
 from massage_link.realtime.ledger import Accepted, Ledger, Mark, VersionLedger, stamp_of
 from massage_link.realtime.sequence import SequenceLedger, Skipped, Wanted
 from massage_link.realtime.source import Mutable, Position
@@ -54,8 +59,12 @@ class Cursor:
         self.high_water = high_water
         self._window = window
         self._ceiling: datetime | None = None
-        self._sequences = None if isinstance(identity, Mutable) else SequenceLedger(identity, capacity=capacity)
-        self._ledger: Ledger = self._sequences or VersionLedger(identity, capacity=capacity)  # type: ignore[arg-type]
+        self._ledger: Ledger
+        self._sequences: SequenceLedger | None = None
+        if isinstance(identity, Mutable):
+            self._ledger = VersionLedger(identity, capacity=capacity)
+        else:
+            self._ledger = self._sequences = SequenceLedger(identity, capacity=capacity)
         for mark in marks:
             self._ledger.know(mark)
 
@@ -63,6 +72,14 @@ class Cursor:
     def horizon(self) -> datetime:
         """The next read-back begins here; what is stamped before has been delivered, or precedes the start."""
         return self.high_water - self._window
+
+    @property
+    def memory_horizon(self) -> datetime:
+        """What is stamped before this may be forgotten: neither a read-back nor an event brings it any more.
+
+        An event may be late by up to W, and its row's stamp older than that by another W.
+        """
+        return self.high_water - 2 * self._window
 
     @property
     def safe_high_water(self) -> datetime:
@@ -104,7 +121,7 @@ class Cursor:
             self.high_water = max(self.high_water, min(position.updated_at, self._ceiling))
         if len(page.rows) >= limit:
             return position
-        self._ledger.forget(self.horizon)
+        self._ledger.forget(self.memory_horizon)
         return None
 
     @property
@@ -130,7 +147,12 @@ class Cursor:
 
     def is_created(self, accepted: Accepted) -> bool:
         """True when the row had not been seen and was created after the consumer's start."""
-        return accepted.first_sight and stamp_of(accepted.row, "$createdAt") >= self.start
+        if not accepted.first_sight:
+            return False
+        try:
+            return stamp_of(accepted.row, "$createdAt") >= self.start
+        except UnexpectedAnswer:
+            return False  # who sends no $createdAt sends an update
 
     def mark_of(self, row: RawRow) -> Mark:
         """What `row` is remembered as."""

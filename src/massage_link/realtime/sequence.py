@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from massage_link.realtime.source import Numbered, RawRow
 
+_REMEMBERED = 1000  # numbers that were passed over last and are delivered should they turn up after all
 _LOOK_BACK = 20  # rows asked for at once below the first one seen of an unknown scope
 
 
@@ -176,7 +177,7 @@ class SequenceLedger:
                 continue
             first = scope.next if scope.next is not None else max(self._identity.first, scope.lowest() - _LOOK_BACK)
             last = scope.lowest() - 1
-            scope.skipped.update(range(first, last + 1))
+            scope.skipped.update(range(max(first, last + 1 - _REMEMBERED), last + 1))
             scope.next, scope.absent_since = last + 1, None
             skipped.append(Skipped(name, first, last))
             accepted += self._drain(name, scope)
@@ -214,6 +215,9 @@ class SequenceLedger:
             scope.next = max(old) + 1
         elif self._identity.first in found:
             scope.next = self._identity.first
+        for number in [number for number in scope.held if scope.next is not None and number < scope.next]:
+            del scope.held[number]  # it came again while the answer was under way
+            self._held -= 1
 
     def _late(self, scope: _Scope, mark: Mark, row: RawRow) -> list[Accepted]:
         number = mark.version or 0

@@ -171,10 +171,11 @@ class Subscriber(Generic[R]):
 
     # --- the consumer's side ------------------------------------------------------------------------------------------
     async def __aenter__(self) -> Self:
-        if self._task is None:
-            if self._checkpoint is not None:
-                self._checkpoint.open()
-            self._task = asyncio.create_task(self._run(), name="massage-link realtime")
+        if self._task is not None or self._end is not None:
+            raise UsageError("a Subscriber is used once; make a new one")
+        if self._checkpoint is not None:
+            self._checkpoint.open()
+        self._task = asyncio.create_task(self._run(), name="massage-link realtime")
         return self
 
     async def __aexit__(
@@ -189,9 +190,11 @@ class Subscriber(Generic[R]):
             return
         task.cancel()
         await asyncio.wait([task])
+        self._queue.clear()
+        self._unacknowledged = None
+        self._finish(StopAsyncIteration())
         if self._checkpoint is not None:
             self._checkpoint.close()
-        self._finish(StopAsyncIteration())
 
     def __aiter__(self) -> Self:
         return self
@@ -231,12 +234,14 @@ class Subscriber(Generic[R]):
     async def wait_until_live(self) -> None:
         """Return once the subscriptions are confirmed and everything missed before has been read back.
 
-        Raises RealtimeError, or what ended the subscriber, when it ends before.
+        Raises what ended the subscriber, when it ends before.
         """
         async for state in self.states():
             if state.name == "live":
                 return
-        raise self._end if isinstance(self._end, MassageLinkError) else UsageError("the subscriber was closed")
+        if self._end is None or isinstance(self._end, StopAsyncIteration):
+            raise UsageError("the subscriber was closed")
+        raise self._end
 
     # --- running ------------------------------------------------------------------------------------------------------
     async def _run(self) -> None:
@@ -256,7 +261,7 @@ class Subscriber(Generic[R]):
             self._arrived.set()
 
     def _enter(self, name: Any, reason: str = "", failures: int = 0) -> None:
-        level = logging.WARNING if name == "reconnecting" else logging.INFO
+        level = logging.WARNING if failures else logging.INFO
         _log.log(level, "realtime is %s%s", name, f": {reason}" if reason else "")
         self._board.set(name, reason, failures)
 
@@ -422,7 +427,7 @@ class Subscriber(Generic[R]):
                     continue
                 self._deliver(watch, accepted, live=False)
             position = watch.cursor.turn(page, limit, exchange=page.server_time - read_at)
-            self._put(_Advance(watch, watch.cursor.safe_high_water, watch.cursor.horizon))
+            self._put(_Advance(watch, watch.cursor.safe_high_water, watch.cursor.memory_horizon))
 
     async def _wait_for_room(self) -> None:
         while len(self._queue) >= self._policy.max_waiting:

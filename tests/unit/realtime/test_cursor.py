@@ -1,0 +1,176 @@
+"""The promise of realtime, under every interleaving that hypothesis can think of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from massage_link.realtime.source import Mutable, Numbered
+from realtime_world import WINDOW, ModelConsumer, ModelServer
+
+ROWS = ["a", "b", "c"]
+
+
+class _Faults(RuleBasedStateMachine):
+    """Time, the socket's faults, read-backs, slow consumption and crashes; what is written is the subclasses'."""
+
+    identity: Mutable | Numbered
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = ModelServer()
+        self.connected = True
+        self.under_way: list[tuple[int, str]] = []  # (second of the commit's visibility, row id) of events not yet sent
+        self.on_the_wire: list[tuple[int, dict[str, Any]]] = []
+        self.consumer: ModelConsumer
+
+    @initialize(
+        capacity=st.integers(0, 3), before=st.lists(st.sampled_from(ROWS), max_size=6), pause=st.integers(0, 30)
+    )
+    def begin(self, capacity: int, before: list[str], pause: int) -> None:
+        for name in before:
+            self.write(name, skew=0, late=0)
+        self.pass_time(pause)
+        self.on_the_wire.clear()
+        self.already = {row_id: write.version for row_id, write in self.server.visible().items()}
+        self.consumer = ModelConsumer(self.server, self.identity, capacity=capacity)
+
+    def write(self, name: str, *, skew: int, late: int) -> None:
+        raise NotImplementedError
+
+    def publish(self, row_id: str, visible: int) -> None:
+        self.under_way.append((visible, row_id))
+        self.pass_time(0)
+
+    @rule(name=st.sampled_from(ROWS), skew=st.integers(0, WINDOW), late=st.integers(0, WINDOW))
+    def commit(self, name: str, skew: int, late: int) -> None:
+        self.write(name, skew=min(skew, WINDOW - late), late=late)
+
+    @rule(seconds=st.integers(0, 2 * WINDOW))
+    def pass_time(self, seconds: int) -> None:
+        for _ in range(seconds + 1):
+            for event in [event for event in self.under_way if event[0] <= self.server.now]:
+                self.under_way.remove(event)
+                if self.connected:  # the payload is what the row holds now, maybe a later writer's
+                    self.on_the_wire.append((self.server.now, self.server.visible()[event[1]].row()))
+            self.server.now += 1
+        self.server.now -= 1
+        self.on_the_wire = [event for event in self.on_the_wire if event[0] >= self.server.now - WINDOW]
+
+    @rule(data=st.data())
+    def an_event_arrives_in_any_order(self, data: st.DataObject) -> None:
+        if self.on_the_wire:
+            event = data.draw(st.sampled_from(self.on_the_wire))
+            self.on_the_wire.remove(event)
+            self.consumer.receive(event[1])
+
+    @rule(data=st.data())
+    def an_event_is_doubled(self, data: st.DataObject) -> None:
+        if self.on_the_wire:
+            self.consumer.receive(data.draw(st.sampled_from(self.on_the_wire))[1])
+
+    @rule(data=st.data())
+    def an_event_is_lost(self, data: st.DataObject) -> None:
+        if self.on_the_wire:
+            self.on_the_wire.remove(data.draw(st.sampled_from(self.on_the_wire)))
+
+    @rule(back=st.booleans())
+    def the_connection_breaks_or_comes_back(self, back: bool) -> None:
+        self.connected = back
+        self.on_the_wire.clear()
+
+    @rule()
+    def a_read_back_begins(self) -> None:
+        self.consumer.begin_read_back()
+
+    @rule()
+    def a_page_is_read(self) -> None:
+        self.consumer.turn_page()
+
+    @rule()
+    def missing_numbers_are_fetched(self) -> None:
+        self.consumer.fill()
+
+    @rule(count=st.integers(1, 4))
+    def the_handler_works(self, count: int) -> None:
+        self.consumer.consume(count)
+
+    @rule()
+    def the_consumer_crashes(self) -> None:
+        self.on_the_wire.clear()
+        self.consumer.crash()
+
+    def settle(self) -> None:
+        """All becomes readable, and one read-back runs to its end."""
+        self.pass_time(WINDOW)
+        self.consumer.read_back()
+        self.consumer.fill()
+        self.consumer.consume()
+
+
+class RowsThatChange(_Faults):
+    identity = Mutable("version")
+
+    def write(self, name: str, *, skew: int, late: int) -> None:
+        history = self.server.history(name)
+        if history and history[-1].visible > self.server.now:
+            return  # writers of one row wait for each other
+        write = self.server.write(name, len(history) + 1, skew=skew, late=late)
+        self.publish(name, write.visible)
+
+    @invariant()
+    def versions_increase_strictly(self) -> None:
+        for name in ROWS:
+            versions = self.consumer.versions(name) if hasattr(self, "consumer") else []
+            assert versions == sorted(set(versions))
+
+    def teardown(self) -> None:
+        self.settle()
+        self.versions_increase_strictly()
+        for name, newest in self.server.visible().items():
+            if newest.version > self.already.get(name, 0):
+                assert self.consumer.versions(name)[-1:] == [newest.version]
+            else:
+                assert self.consumer.versions(name) == []
+
+
+class NumberedRows(_Faults):
+    identity = Numbered(scope="scope", number="version")
+
+    def write(self, name: str, *, skew: int, late: int) -> None:
+        history = [write for write in self.server.writes if write.scope == name]
+        if history and history[-1].visible > self.server.now:
+            return  # the next number is given by whoever can read the one before
+        number = len(history) + 1
+        write = self.server.write(f"{name}_{number}", number, scope=name, skew=skew, late=late)
+        self.publish(write.row_id, write.visible)
+
+    @invariant()
+    def every_number_comes_in_order(self) -> None:
+        for scope in ROWS:
+            numbers = self.consumer.numbers(scope) if hasattr(self, "consumer") else []
+            first = self.first_number(scope)
+            assert numbers == [*range(first, first + len(numbers))]
+
+    def first_number(self, scope: str) -> int:
+        return 1 + sum(row_id.startswith(f"{scope}_") for row_id in self.already)
+
+    def teardown(self) -> None:
+        self.settle()
+        for scope in ROWS:
+            written = [write.version for write in self.server.writes if write.scope == scope]
+            assert self.consumer.numbers(scope) == written[self.first_number(scope) - 1 :]
+
+
+_THOROUGH = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+def test_rows_that_change_come_with_increasing_versions_and_the_newest_is_never_missed() -> None:
+    run_state_machine_as_test(RowsThatChange, settings=_THOROUGH)
+
+
+def test_numbered_rows_come_every_one_in_order() -> None:
+    run_state_machine_as_test(NumberedRows, settings=_THOROUGH)
