@@ -1,0 +1,79 @@
+"""All commands in one place, and how a command ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from massage_link import __version__
+from massage_link.cli import emulator, schema
+from massage_link.errors import MassageLinkError, UsageError
+
+__all__ = ["app"]
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+class _Group(TyperGroup):
+    """Ends every command with an exit code and, when it did not work out, one sentence instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here, where a closed pipe can still be dealt with
+            return result
+        except UsageError as error:
+            code = _fail(error, 2)
+        except MassageLinkError as error:
+            code = _fail(error, 1)
+        except KeyboardInterrupt:
+            code = _INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read our output has left; Python would complain when it flushes what remains at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = _BROKEN_PIPE
+        except OSError as error:
+            code = _fail(error, 1)
+        except ModuleNotFoundError as error:
+            if (error.name or "massage_link").startswith("massage_link"):
+                raise
+            code = _fail(f'{error}: pip install "massage-link[cli,emulator]"', 2)
+        raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(schema.app, name="schema")
+app.command(context_settings=emulator.PASS_ON)(emulator.emulator)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"massage-link {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def massage_link(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Bookings, chat and commissions of a massage marketplace on Appwrite."""
+
+
+def _fail(reason: object, code: int) -> int:
+    typer.echo(f"massage-link: {reason}", err=True)
+    return code
