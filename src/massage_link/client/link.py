@@ -182,6 +182,10 @@ class MassageLink(BaseLink):
         """The same connection, acting as a user through short JWTs that are renewed. Needs an API key."""
         return self._sharing(self._as_user(user_id))
 
+    def with_key(self, api_key: str) -> MassageLink:
+        """The same connection, acting with this API key."""
+        return self._sharing(self._acting_as(Secret("key", api_key)))
+
     def sign_in(self, email: str, password: str) -> MassageLink:
         """The same connection, acting as the user who has this email and password.
 
@@ -256,6 +260,10 @@ class AsyncMassageLink(BaseLink):
     def as_user(self, user_id: str) -> AsyncMassageLink:
         """The same connection, acting as a user through short JWTs that are renewed. Needs an API key."""
         return self._sharing(self._as_user(user_id))
+
+    def with_key(self, api_key: str) -> AsyncMassageLink:
+        """The same connection, acting with this API key."""
+        return self._sharing(self._acting_as(Secret("key", api_key)))
 
     async def sign_in(self, email: str, password: str) -> AsyncMassageLink:
         """The same connection, acting as the user who has this email and password.
@@ -351,5 +359,5 @@ def _from_env(env_file: str | Path | None) -> dict[str, Any]:
     # pydantic-settings costs 100 ms, which only those pay who read the environment.
     from massage_link.settings import Settings  # noqa: PLC0415
 
-    settings = Settings.load(env_file=env_file)
-    return settings.link_arguments()
+    arguments: dict[str, Any] = {**Settings.load(env_file).link_arguments()}
+    return arguments

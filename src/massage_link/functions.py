@@ -1,0 +1,104 @@
+"""What our Appwrite Functions share: from an execution to a use case, and from its end to the answer.
+
+A function's ``main.py`` names the use case and nothing else. The handlers take only the booking's id from the event and
+read everything else again: an event may be late, doubled or forged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from massage_link.client.link import AsyncMassageLink
+from massage_link.domain.rows import Row
+from massage_link.errors import MassageLinkError, NotFound, UsageError
+from massage_link.settings import FunctionSettings
+from massage_link.usecases.ports import Ports
+from massage_link.wire.call import Flow
+
+__all__ = ["Context", "booking_created"]
+
+#: Both spellings: the server names an event by documents for `….create` patterns and by rows for `….rows.*` patterns.
+_EVENT = re.compile(r"databases\.[^.]+\.(?:collections|tables)\.[^.]+\.(?:documents|rows)\.(?P<row>.+)\.[a-z]+")
+#: One connection pool an event loop: a warm runtime does not connect anew for each execution.
+_links: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncMassageLink] = WeakKeyDictionary()
+
+
+class Context(Protocol):
+    """What Appwrite's Python runtime hands to `main`."""
+
+    req: Any
+    res: Any
+
+    def log(self, *messages: Any) -> None:
+        """Write to the execution's log."""
+        ...
+
+    def error(self, *messages: Any) -> None:
+        """Write to the execution's error log."""
+        ...
+
+
+async def booking_created(context: Context, ensure: Callable[[Ports, str], Flow[Row | None]]) -> Any:
+    """Run a use case for the booking that was created.
+
+    Args:
+        context: of the execution, triggered by the event, or by hand with the body ``{"bookingId": "…"}``.
+        ensure: makes sure that something exists for a booking; None when the booking is a draft.
+
+    Returns:
+        The runtime's answer: 200 with ``{"bookingId", "ensured": the row's id, or null for a draft}``; 400 when the
+        execution names no booking; 404 when there is no such booking; 500 when the use case failed.
+
+    """
+    try:
+        booking_id = _booking_id(context.req)
+        link = _link().with_key(_key(context.req.headers))
+        row = await link.run(ensure(link.ports, booking_id))
+    except MassageLinkError as error:
+        context.error(f"{type(error).__name__}: {error}")
+        status = 404 if isinstance(error, NotFound) else 400 if isinstance(error, UsageError) else 500
+        return context.res.json({"error": type(error).__name__, "message": str(error)}, status, {})
+    context.log(f"booking {booking_id}: {'a draft, nothing to do' if row is None else 'done'}")
+    return context.res.json({"bookingId": booking_id, "ensured": None if row is None else row.id}, 200, {})
+
+
+def _booking_id(request: Any) -> str:
+    event = request.headers.get("x-appwrite-event", "")
+    if event:
+        found = _EVENT.fullmatch(event)
+        if found is None:
+            raise UsageError(f"this function runs when a row is created, not on the event {event!r}.")
+        return found["row"]
+    try:
+        body = request.body_json
+    except ValueError:
+        body = None
+    booking_id = body.get("bookingId") if isinstance(body, dict) else None
+    if not isinstance(booking_id, str) or not booking_id:
+        raise UsageError('run by hand, this function takes the body {"bookingId": "…"}.')
+    return booking_id
+
+
+def _key(headers: Mapping[str, str]) -> str:
+    key = headers.get("x-appwrite-key", "")
+    if not key:
+        raise UsageError("the runtime sent no key (x-appwrite-key); give the function its scopes and deploy it again.")
+    return key
+
+
+@lru_cache(maxsize=1)
+def _settings() -> FunctionSettings:
+    return FunctionSettings.load()
+
+
+def _link() -> AsyncMassageLink:
+    loop = asyncio.get_running_loop()
+    if loop not in _links:
+        settings = _settings()
+        _links[loop] = AsyncMassageLink(settings.endpoint, settings.project_id, database=settings.database)
+    return _links[loop]
