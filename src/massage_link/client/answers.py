@@ -65,6 +65,8 @@ def error_of(status: int, headers: Mapping[str, str], content: bytes, *, request
         text += f" {advice}"
     if status == 429:
         return RateLimited(text, status=status, type=kind, request=request, retry_at=_reset(headers))
+    if status == 501:
+        return StatusError(text, status=status, type=kind, request=request)  # trying again will not implement it
     if status >= 500:
         return ServerError(text, status=status, type=kind, request=request)
     return _BY_STATUS.get(status, StatusError)(text, status=status, type=kind, request=request)
