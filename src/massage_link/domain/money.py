@@ -6,7 +6,7 @@ The exponents come from the published ISO 4217 table (package ``iso4217``): 2 fo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from functools import lru_cache
 
 from massage_link.errors import InvalidMoney
@@ -15,6 +15,8 @@ __all__ = ["MAX_MINOR", "Money", "currency_exponent"]
 
 #: The largest amount that a row can hold, in minor units; far below the 2**53 that every JSON reader keeps exact.
 MAX_MINOR = 10**12
+# What does not fit is refused; Python's own context would round an amount of more than 28 digits silently.
+_EXACT = Context(prec=28, Emax=27, traps=[Inexact, InvalidOperation, Overflow])
 
 
 @lru_cache(maxsize=1)
@@ -80,9 +82,9 @@ class Money:
             raise InvalidMoney(f"an amount is a text or a Decimal, not {text!r} ({type(text).__name__}).")
         exponent = currency_exponent(currency)
         try:
-            scaled = Decimal(text).scaleb(exponent)
+            scaled = Decimal(text).scaleb(exponent, _EXACT)
             minor = int(scaled)
-        except (InvalidOperation, ValueError, OverflowError):
+        except (ArithmeticError, ValueError):
             raise InvalidMoney(f'{text!r} is not an amount; write it like "95.00".') from None
         if scaled != minor:
             raise InvalidMoney(f"{text} has more decimals than {currency} has ({exponent}).")
@@ -91,7 +93,7 @@ class Money:
     @property
     def decimal(self) -> Decimal:
         """The amount in major units, exact: ``Decimal("95.00")``."""
-        return Decimal(self.minor).scaleb(-currency_exponent(self.currency))
+        return Decimal(f"{self.minor}e-{currency_exponent(self.currency)}")
 
     def __add__(self, other: Money) -> Money:
         return Money(self.minor + self._same(other), self.currency)
