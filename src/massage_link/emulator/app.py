@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -9,6 +10,7 @@ from typing import Any
 
 from .core import Emulator, Settings
 from .errors import AppwriteError
+from .limits import Limits
 from .query import UnsupportedByServerError
 from .routes import all_routes, websocket
 from .routing import Call, Reply, Route, Router, ScalarBodyError
@@ -44,6 +46,7 @@ class App:
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
         self.router = Router(all_routes())
+        self.limits = Limits(enforced=emulator.settings.rate_limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -68,18 +71,29 @@ class App:
             client=scope["client"][0] if scope.get("client") else "127.0.0.1",
         )
         try:
-            reply = await self.answer(call)
+            reply = await self._answer_or_fail(call)
         except DropConnection:
             _cut(send)
             return
         await _respond(send, reply, headers.get("origin"))
+
+    async def _answer_or_fail(self, call: Call) -> Reply:
+        """The answer, or what a planted fault makes of it."""
+        fault = self.emulator.faults.for_call(call.method, call.path)
+        if fault is None:
+            return await self.answer(call)
+        if fault.when == "before":
+            planted = await _planted(fault.action)
+            return planted or await self.answer(call)
+        reply = await self.answer(call)
+        return await _planted(fault.action) or reply
 
     async def answer(self, call: Call) -> Reply:
         """The answer to `call`, errors included."""
         try:
             reply = await self._dispatch(call)
         except AppwriteError as error:
-            return Reply(error.body(), error.code)
+            return Reply(error.body(), error.code, error.headers)
         except (UnsupportedByServerError, ScalarBodyError):
             return Reply(AppwriteError("general_unknown").body(), 500)
         except DropConnection:
@@ -99,8 +113,14 @@ class App:
             return self._unknown(call, path)
         route, call.params = found
         self._authorize(call, route)
+        if route.per_minute is None:
+            result = route.handler(call)
+            return await result if inspect.isawaitable(result) else result
+        headers = self.limits.count(call, route)
         result = route.handler(call)
-        return await result if inspect.isawaitable(result) else result
+        reply = await result if inspect.isawaitable(result) else result
+        reply.headers.extend(headers)
+        return reply
 
     def _unknown(self, call: Call, path: str) -> Reply:
         if call.path.startswith(_BASE) and path.partition("/")[0] in _SERVICES:
@@ -120,6 +140,19 @@ class App:
             raise AppwriteError(
                 "general_unauthorized_scope", message=f"{call.identity.title()} missing scopes ([{wanted}])"
             )
+
+
+async def _planted(action: Mapping[str, Any]) -> Reply | None:
+    """Carry out a planted fault: the answer that it gives, or None when it only delays."""
+    if action.get("delaySeconds"):
+        await asyncio.sleep(float(action["delaySeconds"]))
+    if action.get("drop"):
+        raise DropConnection
+    if "status" not in action:
+        return None
+    status = int(action["status"])
+    body = action.get("body") or AppwriteError("general_unknown", code=status).body()
+    return Reply(body, status)
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from .bus import Bus
 from .events import ResourceChange, RowChange
 from .faults import Faults
+from .functions.host import FunctionHost
 from .identity import Identities
 from .kernel import Clock
+from .presences import Presences
+from .realtime import Hub
 from .sqlite import Database, Document
 from .tablestore import Catalogue, Table
 from .transactions import Transactions
@@ -19,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from .functions.host import FunctionHost
-    from .realtime import Hub
+    from .identity import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,6 @@ class Settings:
 class Emulator:
     """All state of one server. `endpoint` is set once the server knows its port."""
 
-    hub: Hub
-    functions: FunctionHost
-
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.endpoint = "http://127.0.0.1/v1"
@@ -48,6 +47,11 @@ class Emulator:
         self.database = Database(settings.data_dir)
         self.bus = Bus()
         self._load()
+        self.hub = Hub(self.clock, self._identity_of)
+        self.presences = Presences(self)
+        self.functions = FunctionHost(self)
+        self.bus.subscribe(self.hub.publish)
+        self.bus.subscribe(self.functions.publish)
 
     def _load(self) -> None:
         self.identities = Identities(self.database, self.clock, project=self.settings.project, key=self.settings.key)
@@ -67,6 +71,8 @@ class Emulator:
         acting_user_id: str | None = None,
     ) -> None:
         """Publish a committed write of `row` (as stored); the keys that name its place depend on how it was written."""
+        if not in_transaction:
+            self.faults.refresh(table, row["$id"])
         if bulk or in_transaction:
             place: Document = {"$collection": table.internal_name}
         else:
@@ -99,8 +105,16 @@ class Emulator:
 
     def reset(self) -> None:
         """Drop all data."""
+        listeners = self.identities.listeners
         self.database.clear()
         self._load()
+        self.identities.listeners.extend(listeners)
+        self.presences.reset()
+        self.functions.reset()
+
+    def _identity_of(self, user_id: str) -> Identity | None:
+        user = self.identities.users.get(user_id)
+        return self.identities.as_user(user_id) if user and user["status"] else None
 
     def close(self) -> None:
         """Give up the data directory."""

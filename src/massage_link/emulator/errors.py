@@ -29,6 +29,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         401,
         "The current user or API key does not have the required scopes to access the requested resource.",
     ),
+    "general_smtp_disabled": (
+        503,
+        "SMTP is disabled on your Appwrite instance. You can learn more about setting up SMTP in our docs.",
+    ),
     "general_unknown": (500, "Server Error"),
     "project_not_found": (
         404,
@@ -145,10 +149,18 @@ CATALOGUE: dict[str, tuple[int, str]] = {
 class AppwriteError(Exception):
     """An answer that refuses: `type` and `code` as in `CATALOGUE`, `message` for a person."""
 
-    def __init__(self, type: str, *about: object, message: str | None = None, code: int | None = None) -> None:
+    def __init__(
+        self,
+        type: str,
+        *about: object,
+        message: str | None = None,
+        code: int | None = None,
+        headers: list[tuple[str, str]] | None = None,
+    ) -> None:
         status, wording = CATALOGUE.get(type, (500, "{0}"))
         self.type = type
         self.code = code or status
+        self.headers = headers or []
         self.message = message if message is not None else wording.format(*(about or ("",)))
         super().__init__(self.message)
 

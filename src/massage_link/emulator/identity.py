@@ -7,19 +7,19 @@ import binascii
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 from . import scopes as known_scopes
 from .errors import AppwriteError
+from .kernel import Clock, stamp, unique_id
 from .sqlite import Database, Document, Documents
 from .tokens import TokenError, sign, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from .kernel import Clock
 
 FUNCTION_KEY = "ephemeral_"
 
@@ -67,11 +67,12 @@ class Identities:
         self.teams = Documents(database, "team")
         self.memberships = Documents(database, "membership")
         self.keys = Documents(database, "key")
+        self._tokens = Documents(database, "token")
         self._settings = Documents(database, "setting")
         if "secret" not in self._settings:
             self._settings.put("secret", {"value": secrets.token_hex(32)})
         self._secret: str = self._settings["secret"]["value"]
-        self._listeners: list[Callable[[str], None]] = []
+        self.listeners: list[Callable[[str], None]] = []
         self._by_secret = {session["secret"]: id for id, session in self.sessions.items()}
         self._by_email = {user["email"].lower(): id for id, user in self.users.items() if user["email"]}
 
@@ -79,11 +80,11 @@ class Identities:
 
     def on_roles_changed(self, callback: Callable[[str], None]) -> None:
         """`callback(user_id)` runs after the user's memberships changed."""
-        self._listeners.append(callback)
+        self.listeners.append(callback)
 
     def roles_changed(self, user_id: str) -> None:
         """Tell everyone who asked."""
-        for callback in self._listeners:
+        for callback in self.listeners:
             callback(user_id)
 
     # Users and sessions
@@ -150,6 +151,28 @@ class Identities:
         expires = int(self.clock.now().timestamp()) + seconds
         payload = {"functionId": function_id, "executionId": execution_id, "scopes": sorted(scopes), "exp": expires}
         return FUNCTION_KEY + sign(payload, self._secret)
+
+    def new_token(self, user_id: str, seconds: int) -> Document:
+        """A one-time secret for the user, good for `seconds`."""
+        now = self.clock.now()
+        token = {
+            "$id": unique_id(),
+            "$createdAt": stamp(now),
+            "userId": user_id,
+            "secret": secrets.token_hex(3),
+            "expire": stamp(now + timedelta(seconds=seconds)),
+            "phrase": "",
+        }
+        return self._tokens.put(token["$id"], token)
+
+    def take_token(self, user_id: str, secret: str) -> bool:
+        """Whether the user has this one-time secret; it is used up."""
+        now = self.clock.now()
+        for token in list(self._tokens.values()):
+            if token["userId"] == user_id and token["secret"] == secret:
+                self._tokens.remove(token["$id"])
+                return datetime.fromisoformat(token["expire"]) >= now
+        return False
 
     # Callers
 

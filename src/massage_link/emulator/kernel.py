@@ -35,11 +35,28 @@ class Clock:
     def __init__(self) -> None:
         self.offset = timedelta()
         self.frozen: datetime | None = None
+        self._floor = datetime.min.replace(tzinfo=UTC)
 
     def now(self) -> datetime:
-        return self.frozen or datetime.now(UTC) + self.offset
+        """The present; never before a moment that `tick` has put behind us."""
+        return max(self.frozen or datetime.now(UTC) + self.offset, self._floor)
+
+    def tick(self) -> str:
+        """The present moment's stamp, which no later stamp will equal.
+
+        Stamps have milliseconds and this server is quick: without it, what is written right after an operation
+        was staged could bear the same stamp and would not count as later.
+        """
+        moment = self.now()
+        self._floor = moment.replace(microsecond=moment.microsecond // 1000 * 1000) + timedelta(milliseconds=1)
+        return stamp(moment)
+
+    def forget_ticks(self) -> None:
+        """Let the present go back behind what `tick` has passed: after the clock was set."""
+        self._floor = datetime.min.replace(tzinfo=UTC)
 
     def stamp(self) -> str:
+        """The present as Appwrite writes it."""
         return stamp(self.now())
 
 

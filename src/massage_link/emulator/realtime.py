@@ -81,6 +81,7 @@ class Hub:
     def __init__(self, clock: Clock, reload: Callable[[str], Identity | None]) -> None:
         self.faults = RealtimeFaults()
         self.connections: set[Connection] = set()
+        self.arrivals: dict[str, list[float]] = {}  # times of handshakes by address, when rates are limited
         self._clock = clock
         self._reload = reload
         self._listeners: dict[str, set[Connection]] = {}
@@ -136,6 +137,8 @@ class Hub:
 
     def publish(self, change: Change) -> None:
         """Deliver ``change`` to every connection that listens and may read it."""
+        if change.rebinds_user_id:
+            self.rebind(change.rebinds_user_id)
         receivers = self._receivers(change)
         if receivers:
             head = self._event_head(change)

@@ -13,6 +13,7 @@ import uvicorn
 
 from .app import App
 from .core import Emulator, Settings
+from .websocket import RealtimeProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,8 @@ class Server:
             App(self.emulator),
             http="httptools",
             loop="auto",
-            ws="websockets-sansio",
+            ws=RealtimeProtocol,
+            ws_per_message_deflate=False,
             access_log=False,
             log_level="warning",
             lifespan="on",
@@ -55,11 +57,13 @@ class Server:
 
     async def serve(self, on_ready: Callable[[], None]) -> None:
         """Serve until `stop` or a signal; `on_ready` runs once requests are answered."""
+        self.emulator.functions.start()
         announce = asyncio.create_task(self._announce(on_ready))
         try:
             await self._uvicorn.serve(sockets=[self._socket])
         finally:
             announce.cancel()
+            await self.emulator.functions.close()
             self.emulator.close()
 
     async def _announce(self, on_ready: Callable[[], None]) -> None:

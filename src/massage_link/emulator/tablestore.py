@@ -5,6 +5,8 @@ compares it (text folded as the collation does, booleans as 0 and 1, arrays as J
 second and a join of the first.
 """
 
+
+
 from __future__ import annotations
 
 import json
@@ -297,6 +299,10 @@ class Table:
         """The JSON of the rows for which `where` holds."""
         sql = f"SELECT doc FROM {self.sql_name} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
         return (text for (text,) in self._db.execute(sql, (*values, limit, offset)))
+
+    def rows_where(self, where: str, values: Sequence[Any], *, order: str = "seq", limit: int = -1) -> list[Document]:
+        """The rows for which `where` holds, as documents."""
+        return [json.loads(text) for text in self.select(where, values, order=order, limit=limit)]
 
     def count(self, where: str, values: Sequence[Any]) -> int:
         """How many rows, at most 5,000: there the real server stops counting."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from .dates import DateError, parse_date
 from .kernel import Clock, unique_id
 from .permissions import allows
 from .tablestore import DuplicateError, Table
@@ -20,9 +21,20 @@ if TYPE_CHECKING:
     from .identity import Identity
     from .sqlite import Document
 
-__all__ = ["ConflictError", "DuplicateError", "ForbiddenError", "LimitError", "StructureError", "Writer"]
+__all__ = [
+    "ConflictError",
+    "DuplicateError",
+    "ForbiddenError",
+    "LimitError",
+    "MissingColumnError",
+    "NotANumberError",
+    "StructureError",
+    "Writer",
+]
 
 _OWN = ("$id", "$sequence", "$createdAt", "$updatedAt", "$permissions")
+_NOT_SET_BY_DATA = ("$sequence", "$createdAt", "$updatedAt")
+_NUMBERS = ("integer", "bigint", "double")
 
 
 class ForbiddenError(Exception):
@@ -42,7 +54,7 @@ class NotANumberError(Exception):
 
 
 class MissingColumnError(Exception):
-    """Increment or decrement of a column, or a row, that does not exist."""
+    """Increment or decrement of a column, or of a row, that does not exist."""
 
 
 @dataclass(slots=True)
@@ -50,12 +62,14 @@ class Writer:
     """Writes rows for `identity`.
 
     `keep_dates`: `$createdAt` and `$updatedAt` in the data count. `since`: rows written later are in conflict.
+    `moment`: the stamp to write instead of the present one.
     """
 
     clock: Clock
     identity: Identity
     keep_dates: bool = False
     since: datetime | None = None
+    moment: str | None = None
 
     def may(self, table: Table, action: str, row: Mapping[str, Any] | None = None) -> bool:
         """Whether the caller may do `action` to the table or, with row security, to this row."""
@@ -64,23 +78,22 @@ class Writer:
         return bool(row and table.row_security and allows(row["$permissions"], action, self.identity.roles))
 
     def _dates(self, data: Mapping[str, Any], created: str | None = None) -> tuple[str, str]:
-        now = self.clock.stamp()
+        now = self.moment or self.clock.stamp()
         if not self.keep_dates:
             return created or now, now
-        return self._given(data.get("$createdAt")) or created or now, self._given(data.get("$updatedAt")) or now
+        return self._given(data, "$createdAt") or created or now, self._given(data, "$updatedAt") or now
 
-    def _given(self, value: Any) -> str | None:
-        from .dates import DateError, parse_date
-
-        if value is None:
+    def _given(self, data: Mapping[str, Any], name: str) -> str | None:
+        if data.get(name) is None:
             return None
         try:
-            return parse_date(value, self.clock)
+            return parse_date(data[name], self.clock)
         except DateError as error:
-            raise StructureError(
-                'Invalid document structure: Attribute "$updatedAt" has invalid type. Value must be valid date between '
+            message = (
+                f'Invalid document structure: Attribute "{name}" has invalid type. Value must be valid date between '
                 "0000-01-01 00:00:00 and 9999-12-31 23:59:59."
-            ) from error
+            )
+            raise StructureError(message) from error
 
     def create(self, table: Table, data: Mapping[str, Any]) -> Document:
         """Store a new row. `data` holds `$id`, `$permissions` and columns."""
@@ -94,16 +107,13 @@ class Writer:
         table.insert(row)
         return row
 
-    def update(self, table: Table, id: str, data: Mapping[str, Any]) -> Document | None:
+    def update(self, table: Table, row_id: str, data: Mapping[str, Any]) -> Document | None:
         """Change the given columns, permissions or even the id; None when there is no such row."""
-        old = table.row(id)
+        old = table.row(row_id)
         if old is None:
             return None
-        row = {
-            **old,
-            **{key: value for key, value in data.items() if key not in ("$sequence", "$createdAt", "$updatedAt")},
-        }
-        self._default_nulls(table, row, data)
+        row = {**old, **{key: value for key, value in data.items() if key not in _NOT_SET_BY_DATA}}
+        default_nulls(table, row, data)
         created, updated = self._dates(data, old["$createdAt"])
         row["$createdAt"] = created
         changed = row != old
@@ -116,19 +126,45 @@ class Writer:
         table.update(row, readers=row["$permissions"] != old["$permissions"])
         return row
 
-    def _default_nulls(self, table: Table, row: Document, data: Mapping[str, Any]) -> None:
-        for key in data:
-            column = table.columns.get(key)
-            if column and data[key] is None and column["default"] is not None:
-                row[key] = column["default"]
-
     def _refuse_stale(self, old: Mapping[str, Any]) -> None:
         if self.since is not None and datetime.fromisoformat(old["$updatedAt"]) > self.since:
             raise ConflictError
 
-    def delete(self, table: Table, id: str) -> Document | None:
+    def upsert(self, table: Table, data: Mapping[str, Any]) -> Document:
+        """Create the row `$id` or replace it; columns that are not given keep their value.
+
+        When a unique index stands in the way, the row that holds the value is overwritten, permissions included,
+        and the answer claims the new id with an empty `$sequence`: so does the real server.
+        """
+        old = table.row(data["$id"])
+        if not self.may(table, "update" if old else "create", old):
+            raise ForbiddenError
+        created, updated = self._dates(data, old["$createdAt"] if old else None)
+        given = {key: value for key, value in data.items() if key not in _OWN}
+        for key, column in table.columns.items():
+            if not column["required"] and key not in given and old:
+                given[key] = old.get(key)
+        row = complete(table.columns, given, self.clock)
+        permissions = data.get("$permissions")
+        row["$id"] = old["$id"] if old else data["$id"]
+        row["$permissions"] = list((old["$permissions"] if old else []) if permissions is None else permissions)
+        row["$createdAt"], row["$updatedAt"] = created, updated
+        if old is not None:
+            row["$sequence"] = old["$sequence"]
+            table.update(row)
+            return row
+        victim = table.colliding(row)
+        if victim is None:
+            table.insert(row)
+            return row
+        kept = {key: victim[key] for key in ("$id", "$sequence", "$createdAt")}
+        table.next_sequence()
+        table.update({**row, **kept})
+        return {**row, "$sequence": ""}
+
+    def delete(self, table: Table, row_id: str) -> Document | None:
         """Remove the row and give it as it was; None when there is none."""
-        old = table.row(id)
+        old = table.row(row_id)
         if old is None:
             return None
         if not self.may(table, "delete", old):
@@ -136,3 +172,41 @@ class Writer:
         self._refuse_stale(old)
         table.delete(old["$sequence"])
         return old
+
+    def shift(self, table: Table, row_id: str, key: str, by: float, bound: float | None) -> Document:
+        """Add `by` (negative: subtract) to a number, up to `bound`; the column's own bounds do not count.
+
+        The answer carries the old `$updatedAt`, and what PHP's arithmetic makes of it, while an integer column
+        stores a whole number and null stays null: so does the real server.
+        """
+        column = table.columns.get(key)
+        if column is None:
+            raise MissingColumnError
+        if column["type"] not in _NUMBERS or column["array"]:
+            raise NotANumberError
+        old = table.row(row_id)
+        if old is None:
+            raise MissingColumnError
+        if not self.may(table, "update", old):
+            raise ForbiddenError
+        value = (old[key] or 0) + by
+        if bound is not None and (value > bound if by > 0 else value < bound):
+            raise LimitError(f"Attribute value exceeds {'maximum' if by > 0 else 'minimum'} limit: {bound:g}")
+        if old[key] is None:
+            stored = None
+        elif column["type"] == "double":
+            stored = value
+        else:
+            stored = round(value)  # half to even, as MariaDB rounds here
+        table.update({**old, key: stored, "$updatedAt": self.moment or self.clock.stamp()}, readers=False)
+        return {**old, key: int(value) if value == int(value) else value}
+
+
+def default_nulls(table: Table, row: Document, data: Mapping[str, Any]) -> None:
+    """Null for a column with a default stores the default."""
+    for key in data:
+        column = table.columns.get(key)
+        if column and data[key] is None and column["default"] is not None:
+            row[key] = column["default"]
+
+

@@ -85,11 +85,18 @@ class FunctionProcess:
         """
         life = await self._alive()
         answer = life.send(next(self._ids), invocation)
+        grace = _GRACE_SECONDS if life.has_answered else _COLD_GRACE_SECONDS
         try:
-            return await asyncio.wait_for(answer, invocation.timeout + _GRACE_SECONDS)
+            return await asyncio.wait_for(answer, invocation.timeout + grace)
         except TimeoutError:
             await life.end()
             raise ExecutionTimedOutError from None
+
+    async def retire(self) -> None:
+        """Stop the process once it has answered what it was asked."""
+        if self._life is not None:
+            await self._life.drained()
+        await self.stop()
 
     async def stop(self) -> None:
         """Kill the process, if there is one, and wait until it is gone."""
@@ -111,6 +118,7 @@ class _Life:
     ) -> None:
         self.process = process
         self.ended = False
+        self.has_answered = False
         self._writer = writer
         self._waiting: dict[int, asyncio.Future[Outcome]] = {}
         self._reading = asyncio.create_task(self._read(reader))
@@ -132,8 +140,7 @@ class _Life:
         finally:
             theirs.close()
         reader, writer = await asyncio.open_connection(sock=ours)
-        life = cls(process, reader, writer)
-        return life
+        return cls(process, reader, writer)
 
     def send(self, id: int, invocation: Invocation) -> asyncio.Future[Outcome]:
         """Hand over one request; the future has the answer."""
@@ -149,6 +156,10 @@ class _Life:
         self._waiting[id] = asyncio.get_running_loop().create_future()
         self._writer.write(_LENGTHS.pack(len(raw), len(invocation.body)) + raw + invocation.body)
         return self._waiting[id]
+
+    async def drained(self) -> None:
+        """Wait until nothing is under way."""
+        await asyncio.gather(*self._waiting.values(), return_exceptions=True)
 
     async def end(self) -> None:
         """Kill the process and wait for it."""
@@ -171,6 +182,7 @@ class _Life:
                 waiting.set_exception(ProcessDiedError(f"The function's process ended with status {status}."))
 
     def _settle(self, head: dict[str, Any], body: bytes) -> None:
+        self.has_answered = True
         waiting = self._waiting.pop(head["id"])
         if not waiting.done():  # it may have been given up
             waiting.set_result(

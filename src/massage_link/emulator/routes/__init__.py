@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import account, control, health, rows, tables, teams, transactions, users
+from . import (
+    account,
+    bulk,
+    control,
+    executions,
+    functions,
+    health,
+    presences,
+    reading,
+    realtime,
+    rows,
+    tables,
+    teams,
+    transactions,
+    users,
+)
+from .realtime import serve_socket
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
-
-    from massage_link.emulator.core import Emulator
     from massage_link.emulator.routing import Route
 
-_MODULES = (account, control, health, rows, tables, teams, transactions, users)
+_MODULES = (
+    account,
+    bulk,
+    control,
+    executions,
+    functions,
+    health,
+    presences,
+    reading,
+    realtime,
+    rows,
+    tables,
+    teams,
+    transactions,
+    users,
+)
 
 
 def all_routes() -> list[Route]:
@@ -20,12 +48,4 @@ def all_routes() -> list[Route]:
     return [route for module in _MODULES for route in module.routes]
 
 
-async def websocket(
-    emulator: Emulator,
-    scope: MutableMapping[str, Any],
-    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-) -> None:
-    """Refuse: there is no realtime yet."""
-    await receive()
-    await send({"type": "websocket.close", "code": 1008})
+websocket = serve_socket

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from massage_link.emulator.errors import AppwriteError, invalid_param
+from massage_link.emulator.errors import AppwriteError
 from massage_link.emulator.identity import GUEST
 from massage_link.emulator.kernel import unique_id
+from massage_link.emulator.people import wire_account
 from massage_link.emulator.realtime import own_channels
 from massage_link.emulator.realtime_address import (
     RealtimeQueryError,
@@ -18,7 +19,10 @@ from massage_link.emulator.realtime_address import (
 )
 from massage_link.emulator.realtime_messages import RealtimeError, answer
 from massage_link.emulator.routing import Call, Reply, Route
+from massage_link.emulator.sqlite import dumps
 from massage_link.emulator.websocket import SOCKET, RealtimeProtocol, text_frame
+
+from .control import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -45,6 +49,33 @@ class _RefusedError(Exception):
         self.body = {"type": "error", "data": {"code": code, "message": message}}
 
 
+class ServerDirectory:
+    """The rest of the server, as far as answering a message needs it."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def session(self, secret: str) -> Identity | None:
+        """The user of a session, or None."""
+        try:
+            identity = self._emulator.identities.from_session(secret)
+        except AppwriteError:
+            return None
+        return identity if identity.user else None
+
+    def account(self, user: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A user as she sees herself."""
+        return wire_account(user)
+
+    def announce_presence(self, connection: Connection, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Store the presence of a connection's user; it ends with the connection."""
+        fields = {name: data[name] for name in ("status", "metadata", "permissions") if data.get(name) is not None}
+        id = str(data.get("presenceId") or "unique()")
+        document = self._emulator.presences.upsert(id, connection.identity, fields, source="realtime")
+        connection.presences.add(document["$id"])
+        return document
+
+
 async def serve_socket(emulator: Emulator, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """Serve one WebSocket until it ends."""
     await receive()
@@ -58,17 +89,19 @@ async def serve_socket(emulator: Emulator, scope: Mapping[str, Any], receive: Re
     try:
         connection = _open(emulator, scope, socket)
     except _RefusedError as refusal:
-        socket.write_frame(text_frame(_dumps(refusal.body)))
+        socket.write_frame(text_frame(dumps(refusal.body).encode()))
         socket.hang_up()
         return
     try:
         await _listen(emulator, connection, receive)
     finally:
         emulator.hub.close(connection)
-        emulator.presences.end_of(connection)
+        for presence in connection.presences:
+            emulator.presences.remove(presence, None)
 
 
 async def _listen(emulator: Emulator, connection: Connection, receive: Receive) -> None:
+    directory = ServerDirectory(emulator)
     while True:
         message = await receive()
         if message["type"] != "websocket.receive":
@@ -77,7 +110,9 @@ async def _listen(emulator: Emulator, connection: Connection, receive: Receive) 
             connection.send(RealtimeError(1013).as_message())
             continue
         text = message.get("text")
-        answer(emulator.hub, emulator.directory, connection, (message["bytes"] if text is None else text))
+        answer(
+            emulator.hub, directory, connection, message["bytes"].decode("utf-8", "replace") if text is None else text
+        )
 
 
 def _open(emulator: Emulator, scope: Mapping[str, Any], socket: RealtimeProtocol) -> Connection:
@@ -102,9 +137,9 @@ def _open(emulator: Emulator, scope: Mapping[str, Any], socket: RealtimeProtocol
     connection = emulator.hub.open(socket, identity)
     ids = [unique_id() for _ in wanted]
     if not in_console:
-        for id, (names, queries) in zip(ids, wanted, strict=True):
-            emulator.hub.subscribe(connection, id, names, queries)
-    user = emulator.directory.account(identity.user) if identity.user else None
+        for key, (names, queries) in zip(ids, wanted, strict=True):
+            emulator.hub.subscribe(connection, key, names, queries)
+    user = wire_account(identity.user) if identity.user else None
     connection.send({"type": "connected", "data": {"channels": channels, "subscriptions": ids, "user": user}})
     return connection
 
@@ -133,3 +168,44 @@ def _too_many(times: list[float], limit: int) -> bool:
     times[:] = [moment for moment in times if moment > now - _MINUTE]
     times.append(now)
     return len(times) > limit
+
+
+# The control plane
+
+
+def plant(call: Call) -> Reply:
+    """Drop or freeze sockets, of all or of one ``userId``; lose, double, delay, reorder events; refuse handshakes."""
+    hub, wanted = call.emulator.hub, call.body
+    if wanted.get("clear"):
+        hub.faults.clear()
+    hub.faults.plant(wanted)
+    user = wanted.get("userId")
+    concerned = [connection for connection in hub.connections if user in (None, connection.user_id)]
+    if wanted.get("drop"):
+        hub.faults.count("dropped", len(concerned))
+        for connection in concerned:
+            _end(connection.socket, wanted.get("code"))
+    if wanted.get("freeze"):
+        hub.faults.count("frozen", len(concerned))
+        for connection in concerned:
+            connection.socket.freeze(float(wanted["freeze"]))
+    return report(call)
+
+
+def _end(socket: RealtimeProtocol, code: int | None) -> None:
+    if code is None:
+        socket.cut()
+    else:
+        socket.close_with(code)
+
+
+def report(call: Call) -> Reply:
+    """What was met, and how many sockets are open."""
+    hub = call.emulator.hub
+    return Reply({"connections": len(hub.connections), "met": hub.faults.counters})
+
+
+routes: list[Route] = [
+    Route("POST", "_emulator/realtime", guarded(plant), ("control",)),
+    Route("GET", "_emulator/realtime", guarded(report), ("control",)),
+]

@@ -1,0 +1,104 @@
+"""Reading rows: one by its id, or a page of those that match."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING
+
+from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
+from massage_link.emulator.errors import AppwriteError
+from massage_link.emulator.permissions import allows
+from massage_link.emulator.query import Listing, beyond_cursor, listing, order_by, parse_all, where
+from massage_link.emulator.routing import Call, Reply, Route
+from massage_link.emulator.rowcalls import READ, answer, table_of
+from massage_link.emulator.sqlite import dumps
+
+if TYPE_CHECKING:
+    from massage_link.emulator.tablestore import Table
+
+
+def get_row(call: Call, dialect: Dialect) -> Reply:
+    """One row, when the caller may read it; otherwise it does not exist."""
+    table, id = table_of(call, dialect), call.params["rowId"]
+    queries = parse_all(call.query.get("queries"))
+    if any(query.method != "select" for query in queries):
+        raise AppwriteError("general_query_invalid", message="Invalid query: Only select queries are allowed")
+    wanted = listing(table, queries, call.emulator.clock)
+    inside = call.emulator.transactions.view(call.query.get("transactionId"))
+    if inside is not None:
+        row = call.emulator.transactions.row_inside(inside, table, id, call.identity)
+        if row is None:
+            raise dialect.error("not_found", id)
+        return answer(table, {"$sequence": "", "$id": id, **row}, dialect)
+    text = call.emulator.faults.stale_text(table, id) or table.text(id)
+    if text is None or not may_read(call, table, text):
+        raise dialect.error("not_found", id)
+    return Reply(_rendered(table, [text], wanted, dialect)[0])
+
+
+def may_read(call: Call, table: Table, text: str) -> bool:
+    """Whether the caller may read the row with this JSON."""
+    identity = call.identity
+    if identity.privileged or allows(table.permissions, "read", identity.roles):
+        return True
+    return table.row_security and allows(json.loads(text)["$permissions"], "read", identity.roles)
+
+
+def _rendered(table: Table, texts: list[str], wanted: Listing, dialect: Dialect) -> list[str]:
+    if wanted.selection is None or "*" in wanted.selection:
+        return [table.wire(text, legacy=dialect.legacy) for text in texts]
+    kept = {*wanted.selection, "$id", "$sequence", "$createdAt", "$updatedAt", "$permissions"}
+    chosen = ({key: value for key, value in json.loads(text).items() if key in kept} for text in texts)
+    return [table.wire(json.dumps(row, ensure_ascii=False), legacy=dialect.legacy) for row in chosen]
+
+
+def list_rows(call: Call, dialect: Dialect) -> Reply:
+    """The rows that match and that the caller may read, one page of them."""
+    table = table_of(call, dialect)
+    queries = parse_all(call.query.get("queries"))
+    wanted = page = listing(table, queries, call.emulator.clock)
+    texts, total = find(call, table, page, dialect)
+    inside = call.emulator.transactions.view(call.query.get("transactionId"))
+    if inside is not None:
+        rows, difference = call.emulator.transactions.rows_inside(
+            inside, table, [json.loads(text) for text in texts], wanted.filters
+        )
+        texts, total = [dumps(row) for row in rows], max(0, total + difference)
+    body = ",".join(_rendered(table, texts, wanted, dialect))
+    return Reply(f'{{"total":{total},"{dialect.rows}":[{body}]}}')
+
+
+def find(call: Call, table: Table, wanted: Listing, dialect: Dialect) -> tuple[list[str], int]:
+    """The JSON of one page of rows, and how many match in all."""
+    identity = call.identity
+    condition, values = where(table, wanted.filters, call.emulator.clock)
+    if not (identity.privileged or allows(table.permissions, "read", identity.roles)):
+        if not table.row_security:
+            raise AppwriteError("user_unauthorized")
+        readable, roles = table.readable(identity.role_list)
+        condition, values = f"{condition} AND {readable}", [*values, *roles]
+    total = table.count(condition, values)
+    orders, sql_order = order_by(table, wanted)
+    if wanted.cursor is not None:
+        cursor = table.row(wanted.cursor)
+        if cursor is None:
+            what = f"{dialect.row.capitalize()} '{wanted.cursor}'"
+            raise AppwriteError("general_cursor_not_found", what)
+        beyond, cursor_values = beyond_cursor(table, orders, cursor)
+        condition, values = f"{condition} AND {beyond}", [*values, *cursor_values]
+    texts = list(table.select(condition, values, order=sql_order, limit=wanted.limit, offset=wanted.offset))
+    return (texts[::-1] if wanted.backwards else texts), total
+
+
+def _routes(dialect: Dialect, base: str) -> list[Route]:
+    return [
+        Route("GET", base, partial(list_rows, dialect=dialect), READ),
+        Route("GET", base + "/{rowId}", partial(get_row, dialect=dialect), READ),
+    ]
+
+
+routes = [
+    *_routes(ROWS, "tablesdb/{databaseId}/tables/{tableId}/rows"),
+    *_routes(DOCUMENTS, "databases/{databaseId}/collections/{tableId}/documents"),
+]
