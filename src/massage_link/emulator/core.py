@@ -10,7 +10,7 @@ from .bus import Bus
 from .events import ResourceChange, RowChange
 from .faults import Faults
 from .functions.host import FunctionHost
-from .identity import Identities
+from .identity import Identities, Identity
 from .kernel import Clock
 from .presences import Presences
 from .realtime import Hub
@@ -21,8 +21,6 @@ from .transactions import Transactions
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from .identity import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,12 @@ class Emulator:
         """Publish a committed write of `row` (as stored); the keys that name its place depend on how it was written."""
         if not in_transaction:
             self.faults.refresh(table, row["$id"])
-        if bulk or in_transaction:
-            place: Document = {"$collection": table.internal_name}
+        if in_transaction:
+            place = {"$collection": table.internal_name, "$tableId": table.id, "$collectionId": table.id}
         else:
             place = {"$databaseId": table.database_id, "$collectionId" if legacy else "$tableId": table.id}
+            if bulk and action != "create":
+                place["$collection"] = table.internal_name
         self.bus.publish(
             RowChange(
                 database_id=table.database_id,

@@ -24,10 +24,10 @@ def update_presence(call: Call) -> Reply:
 
 
 def delete_presence(call: Call) -> Reply:
-    id = call.params["presenceId"]
-    call.emulator.presences.remove(id, call.identity)
+    presence = call.params["presenceId"]
+    call.emulator.presences.remove(presence, call.identity)
     for connection in call.emulator.hub.connections:
-        connection.presences.discard(id)
+        connection.presences.discard(presence)
     return Reply(None, 204)
 
 

@@ -70,8 +70,8 @@ class ServerDirectory:
     def announce_presence(self, connection: Connection, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Store the presence of a connection's user; it ends with the connection."""
         fields = {name: data[name] for name in ("status", "metadata", "permissions") if data.get(name) is not None}
-        id = str(data.get("presenceId") or "unique()")
-        document = self._emulator.presences.upsert(id, connection.identity, fields, source="realtime")
+        wanted = str(data.get("presenceId") or "unique()")
+        document = self._emulator.presences.upsert(wanted, connection.identity, fields, source="realtime")
         connection.presences.add(document["$id"])
         return document
 
