@@ -16,7 +16,7 @@ from massage_link.domain.request import BookingRequest
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.states import Command
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKING_PLACES, BOOKINGS
-from massage_link.errors import NotFound
+from massage_link.errors import InvalidInput, NotFound
 from massage_link.usecases.bookings import get_booking, request_booking, transition
 from massage_link.usecases.ports import find
 from massage_link.wire.call import Flow
@@ -196,11 +196,13 @@ class BookingOperations(Resource):
                 queries.append(Query.equal(column, [value]))
         if status is not None:
             states = [status] if isinstance(status, Status) else list(status)
+            if not states:
+                raise InvalidInput("status names no state; leave it out for bookings in any state.")
             queries.append(Query.equal("status", [state.value for state in states]))
         if starts_from is not None:
-            queries.append(Query.greater_than_equal("startsAt", to_wire_time(starts_from)))
+            queries.append(Query.greater_than_equal("startsAt", _instant("starts_from", starts_from)))
         if starts_before is not None:
-            queries.append(Query.less_than("startsAt", to_wire_time(starts_before)))
+            queries.append(Query.less_than("startsAt", _instant("starts_before", starts_before)))
         return pages_of(self._ports, BOOKINGS, queries, page_size=page_size, limit=limit)
 
     @listing
@@ -212,6 +214,13 @@ class BookingOperations(Resource):
     def _move(self, name: str, command: Command, booking_id: str, by: str | None, reason: str) -> Flow[Booking]:
         self.link.require_key(f"bookings.{name}")
         return transition(self._ports, booking_id, command, by=by, reason=reason)
+
+
+def _instant(name: str, value: datetime) -> str:
+    # A naive time would silently be read in the time zone of this machine.
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidInput(f"{name} is a datetime with a time zone, not {value!r}.")
+    return to_wire_time(value)
 
 
 class Bookings(BookingOperations, SyncResource):

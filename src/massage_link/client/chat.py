@@ -38,7 +38,9 @@ class ChatOperations(Resource):
             InvalidMessage: the text can not be sent.
             NotAllowed: the sender does not take part.
             RoomFrozen: the conversation is closed.
+            IdempotencyMismatch: the client id was used in this room for another message.
             NotFound: there is no such booking.
+            OutcomeUnknown: no clear answer came; sending again with the client id that the message names is safe.
 
         """
         self.link.require_key("chat.send")

@@ -14,7 +14,7 @@ from typing import TypeVar
 import httpx
 
 from massage_link.client.flow import Exchange, Request
-from massage_link.errors import ConnectionFailed, MassageLinkError, NoAnswer, SettingsError
+from massage_link.errors import ConnectionFailed, MassageLinkError, NoAnswer, SettingsError, UsageError
 from massage_link.wire.call import Reply, Sleep
 
 __all__ = ["adrive", "async_http", "drive", "sync_http"]
@@ -114,15 +114,22 @@ def _our_errors(request: Request) -> Generator[None, None, None]:
     shown = f"{request.method} {request.url.partition('?')[0]}"
     try:
         yield
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
-        raise SettingsError(f"{shown} cannot be sent ({error}); check APPWRITE_ENDPOINT and the credential.") from error
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise SettingsError(f"{shown} cannot be sent ({error}); check APPWRITE_ENDPOINT.") from error
+    except (httpx.LocalProtocolError, UnicodeEncodeError):
+        # Its text quotes the header that cannot be sent, which may be the credential.
+        raise SettingsError(f"{shown} cannot be sent: the credential holds signs that no header can hold.") from None
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         raise ConnectionFailed(
             f"{shown}: no connection ({_text(error)}). Is the server running, and APPWRITE_ENDPOINT right?",
             request=shown,
         ) from error
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise NoAnswer(f"{shown}: no answer ({_text(error)}).", request=shown) from error
+    except RuntimeError as error:
+        if "closed" not in str(error):
+            raise
+        raise UsageError(f"{shown} cannot be sent: this link, or the one that it was made from, is closed.") from None
 
 
 def _text(error: Exception) -> str:

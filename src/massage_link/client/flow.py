@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ from massage_link.client.answers import error_of
 from massage_link.client.credentials import Credential
 from massage_link.errors import (
     ConnectionFailed,
+    InvalidInput,
     MassageLinkError,
     NoAnswer,
     RateLimited,
@@ -136,9 +137,10 @@ def _wait_before_repeat(
     policy = session.retries
     not_processed = isinstance(error, ConnectionFailed | RateLimited)
     in_doubt = isinstance(error, NoAnswer | ServerError)
+    state.outcome_timestamp = time.monotonic()  # tenacity's conditions on time ask for it
+    wait = state.upcoming_sleep = policy.wait(state)
     if not (not_processed or (in_doubt and call.repeatable)) or policy.stop(state):
         return None
-    wait = policy.wait(state)
     if isinstance(error, RateLimited) and error.retry_at is not None:
         # The jitter spreads those who were all told the same instant.
         wait += max(0.0, error.retry_at - session.wall_clock())
@@ -155,7 +157,7 @@ def _attempt(session: Session, call: Call[T]) -> Exchange[T]:
     content = None
     if call.body is not None:
         headers["Content-Type"] = "application/json"
-        content = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
+        content = _json(call.body)
     request = Request(call.method, session.endpoint + call.path, headers, content)
     started = time.perf_counter()
     reply = yield request
@@ -173,6 +175,13 @@ def _attempt(session: Session, call: Call[T]) -> Exchange[T]:
         ) from error
 
 
+def _json(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("a text holds half of a surrogate pair, which is no character.") from None
+
+
 def prove(session: Session) -> Exchange[Mapping[str, str]]:
     """The credential's headers; the calls that it needs are made with what it says itself."""
     asking = session.credential.headers()
@@ -183,7 +192,7 @@ def prove(session: Session) -> Exchange[Mapping[str, str]]:
         except StopIteration as stop:
             headers: Mapping[str, str] = stop.value
             return headers
-        minting = Session(session.endpoint, session.project_id, _key_of(session.credential), session.retries)
+        minting = replace(session, credential=_key_of(session.credential))
         answer = yield from _call(minting, call)
 
 

@@ -15,7 +15,7 @@ import httpx
 from massage_link.client.bookings import AsyncBookings, Bookings
 from massage_link.client.chat import AsyncChat, Chat
 from massage_link.client.commissions import AsyncCommissions, Commissions
-from massage_link.client.credentials import Credential, Guest, MintedJwt, Secret
+from massage_link.client.credentials import Credential, Guest, Kind, MintedJwt, Secret
 from massage_link.client.drive import adrive, async_http, drive, sync_http
 from massage_link.client.flow import RetryPolicy, Session, perform, prove
 from massage_link.domain.ids import checked_id
@@ -96,14 +96,22 @@ def _session(
         raise UsageError(f"give one credential, not {' and '.join(sorted(given))}.")
     credential: Credential = Guest()
     for kind, secret in given.items():
-        if not secret.isascii() or not secret.isprintable():
-            raise SettingsError(f"the {kind} holds characters that no {kind} has; copy it again.")
-        credential = Secret(kind, secret)  # type: ignore[arg-type]
+        credential = _checked_secret(kind, secret)  # type: ignore[arg-type]
     return Session(_checked_endpoint(endpoint), _checked_project(project_id), credential, retries or RetryPolicy())
 
 
+def _checked_secret(kind: Kind, secret: str) -> Secret:
+    # It travels in a header: what is not a header's value is refused here, where the message cannot show it.
+    if not secret.isascii() or not secret.isprintable() or " " in secret or not secret:
+        raise SettingsError(f"the {kind} is empty or holds characters that no {kind} has; copy it again.")
+    return Secret(kind, secret)
+
+
 def _checked_endpoint(endpoint: str) -> str:
-    parts = urlsplit(endpoint.strip()) if isinstance(endpoint, str) else urlsplit("")
+    try:
+        parts = urlsplit(endpoint.strip() if isinstance(endpoint, str) else "")
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise SettingsError(
             f"endpoint {endpoint!r} is not an address; set APPWRITE_ENDPOINT to one that looks like "
@@ -184,7 +192,7 @@ class MassageLink(BaseLink):
 
     def with_key(self, api_key: str) -> MassageLink:
         """The same connection, acting with this API key."""
-        return self._sharing(self._acting_as(Secret("key", api_key)))
+        return self._sharing(self._acting_as(_checked_secret("key", api_key)))
 
     def sign_in(self, email: str, password: str) -> MassageLink:
         """The same connection, acting as the user who has this email and password.
@@ -263,7 +271,7 @@ class AsyncMassageLink(BaseLink):
 
     def with_key(self, api_key: str) -> AsyncMassageLink:
         """The same connection, acting with this API key."""
-        return self._sharing(self._acting_as(Secret("key", api_key)))
+        return self._sharing(self._acting_as(_checked_secret("key", api_key)))
 
     async def sign_in(self, email: str, password: str) -> AsyncMassageLink:
         """The same connection, acting as the user who has this email and password.

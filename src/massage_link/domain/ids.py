@@ -15,6 +15,7 @@ __all__ = [
     "BOOKING_ID_LENGTH",
     "booking_key_id",
     "checked_id",
+    "checked_text",
     "entry_id",
     "event_id",
     "message_id",
@@ -46,6 +47,20 @@ def checked_id(name: str, value: str) -> str:
             f"{name} {value!r} is not an id: 1 to 36 characters of a-z, A-Z, 0-9, '.', '_' and '-', "
             "beginning with a letter or digit."
         )
+    return value
+
+
+def checked_text(name: str, value: str) -> str:
+    """The value, when it is a text that can be sent: no half of a surrogate pair, which UTF-8 cannot say.
+
+    Raises:
+        InvalidInput: it is not; the message calls it `name`.
+
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} is a text, not {value!r}.")
+    if any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise InvalidInput(f"{name} holds half of a surrogate pair, which is no character.")
     return value
 
 

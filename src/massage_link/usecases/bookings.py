@@ -8,7 +8,7 @@ from appwrite.query import Query
 
 from massage_link.domain.booking import Booking, BookingKey, Role, Slot
 from massage_link.domain.commission import DEFAULT_COMMISSION_BPS
-from massage_link.domain.ids import booking_key_id, event_id
+from massage_link.domain.ids import booking_key_id, checked_text, event_id
 from massage_link.domain.request import BookingRequest, NewBooking, new_booking
 from massage_link.domain.slots import bucket_start
 from massage_link.domain.states import Actor, Command, Decision, decide, role_in
@@ -96,8 +96,9 @@ def request_booking(
 
 
 def _key_row(ports: Ports, request: BookingRequest, idempotency_key: str) -> BookingKey:
-    if not 1 <= len(idempotency_key) <= _MAX_KEY:
-        raise InvalidInput(f"an idempotency key has 1 to {_MAX_KEY} characters, this one has {len(idempotency_key)}.")
+    if not isinstance(idempotency_key, str) or not 1 <= len(idempotency_key) <= _MAX_KEY:
+        raise InvalidInput(f"an idempotency key is a text of 1 to {_MAX_KEY} characters, not {idempotency_key!r:.60}.")
+    checked_text("idempotency_key", idempotency_key)
     return BookingKey(
         id=booking_key_id(request.customer_id, idempotency_key),
         booking_id=ports.new_id(),
@@ -141,12 +142,14 @@ def _request_operations(ports: Ports, new: NewBooking, key: BookingKey | None) -
 
 
 def _request_outcome(ports: Ports, new: NewBooking, key: BookingKey | None) -> Flow[Booking | None]:
+    # The slots first: whoever holds them has committed, so its event and its key are there to be seen as well. The
+    # other way round a commit of our own that comes late would be taken for somebody else's booking.
+    taken = yield from _taken(ports, new.slots)
     event = yield from find(ports, BOOKING_EVENTS, new.event.id)
     if event is not None and event.command_id == new.event.command_id:
         return new.booking
     if key is not None and (earlier := (yield from _made_by(ports, key))) is not None:
         return earlier
-    taken = yield from _taken(ports, new.slots)
     if taken:
         starts = tuple(sorted(bucket_start(int(slot.id.rpartition("_")[2])) for slot in taken))
         raise SlotTaken(

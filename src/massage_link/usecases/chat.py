@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from appwrite.query import Query
 
 from massage_link.domain.booking import Booking
@@ -17,7 +19,21 @@ from massage_link.domain.chat import (
 from massage_link.domain.ids import checked_id, event_id
 from massage_link.domain.rows import Row, to_wire_time
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, CHAT_MESSAGES, CHAT_ROOMS, Table
-from massage_link.errors import Conflict, NotAllowed, NotFound, RoomFrozen, ServerError, TransportError
+from massage_link.errors import (
+    Conflict,
+    IdempotencyMismatch,
+    MassageLinkError,
+    NoAnswer,
+    NotAllowed,
+    NotAppwrite,
+    NotFound,
+    OutcomeUnknown,
+    RoomFrozen,
+    ServerError,
+    StatusError,
+    TransportError,
+    UnexpectedAnswer,
+)
 from massage_link.usecases.ports import Ports, create_derived, find
 from massage_link.wire.call import Flow, Sleep
 from massage_link.wire.rows import create_row, list_rows, patch_row, read_by
@@ -118,7 +134,9 @@ def send_message(
         InvalidMessage: the text can not be sent.
         NotAllowed: the sender does not take part in this conversation.
         RoomFrozen: the conversation is closed.
+        IdempotencyMismatch: the client id was used in this room for another message.
         NotFound: there is no such booking, or it is a draft.
+        OutcomeUnknown: no clear answer came; sending again with the client id that the message names is safe.
 
     """
     checked_body(body)
@@ -128,7 +146,9 @@ def send_message(
         raise NotFound(f"booking {booking_id!r} is a draft that has not been admitted yet; it has no chat.")
     _refuse_stranger_or_frozen(room, sender_id)
     sent = yield from _send_numbered(ports, room, sender_id=sender_id, body=body, client_id=client_id)
-    yield from _show_in_room(ports, room, sent)
+    # The room's preview is no reason to report a message that was sent as failed: the next message repairs it.
+    with suppress(TransportError, StatusError, UnexpectedAnswer):
+        yield from _show_in_room(ports, room, sent)
     return sent
 
 
@@ -136,28 +156,49 @@ def _send_numbered(ports: Ports, room: ChatRoom, *, sender_id: str, body: str, c
     """Create the message under the next free number."""
     # The room row is a projection and may lag, so its count is where to begin, never more than what exists.
     n = room.message_count + 1
-    doubts = 0
+    failure: MassageLinkError | None = None
+    doubts: list[MassageLinkError] = []
     readers = read_by(_readers(CHAT_MESSAGES, room))
-    for attempt in range(_ATTEMPTS):
-        new = message(room.id, n, sender_id=sender_id, client_id=client_id, body=body, sent_at=ports.now())
-        try:
-            return (yield from create_row(ports.address(CHAT_MESSAGES), ChatMessage, new.id, new.columns(), readers))
-        except Conflict:
-            pass  # the number is taken by another message, or this one was sent before
-        except (TransportError, ServerError):
-            doubts += 1
-            if doubts == _MAX_DOUBTS:
-                raise
-        earlier = yield from _sent_as(ports, room.id, client_id)
-        if earlier is not None:
-            return earlier
-        yield from Sleep(ports.jitter(_PAUSE * min(attempt, 10)))
-        n = (yield from _newest_number(ports, room.id)) + 1
+    try:
+        for attempt in range(_ATTEMPTS):
+            new = message(room.id, n, sender_id=sender_id, client_id=client_id, body=body, sent_at=ports.now())
+            try:
+                return (
+                    yield from create_row(ports.address(CHAT_MESSAGES), ChatMessage, new.id, new.columns(), readers)
+                )
+            except Conflict as error:
+                failure = error  # the number is taken by another message, or this one was sent before
+            except (NoAnswer, ServerError, NotAppwrite, UnexpectedAnswer) as error:
+                doubts.append(error)
+            earlier = yield from _sent_as(ports, room.id, client_id)
+            if earlier is not None:
+                return _same_message(earlier, new)
+            if len(doubts) == _MAX_DOUBTS:
+                raise doubts[-1]
+            yield from Sleep(ports.jitter(_PAUSE * min(attempt, 10)))
+            n = (yield from _newest_number(ports, room.id)) + 1
+    except (TransportError, StatusError, UnexpectedAnswer) as error:
+        if not doubts:
+            raise
+        # The error at hand may be of a later call, which says nothing about the message.
+        raise OutcomeUnknown(
+            f"the message was sent without a clear answer ({error}); send it again with client_id {client_id!r}, "
+            "which sends it at most once."
+        ) from error
     raise Conflict(
         f"room {room.id} took {_ATTEMPTS} other messages while this one was being sent; send it again.",
         status=409,
         type="row_already_exists",
-    )
+    ) from failure
+
+
+def _same_message(earlier: ChatMessage, new: ChatMessage) -> ChatMessage:
+    if (earlier.sender_id, earlier.body) != (new.sender_id, new.body):
+        raise IdempotencyMismatch(
+            f"client_id {new.client_id!r} was used in room {new.room_id} for another message (number {earlier.n}); "
+            "use a new one for a new message."
+        )
+    return earlier
 
 
 def _refuse_stranger_or_frozen(room: ChatRoom, sender_id: str) -> None:
@@ -174,10 +215,7 @@ def _newest_number(ports: Ports, room_id: str) -> Flow[int]:
 
 
 def _show_in_room(ports: Ports, room: ChatRoom, sent: ChatMessage) -> Flow[None]:
-    """Bring the room's preview up to this message, unless it shows a later one.
-
-    A preview that could not be written is no reason to report a sent message as failed: the next message repairs it.
-    """
+    """Bring the room's preview up to this message, unless it shows a later one."""
     changes = {
         "messageCount": sent.n,
         "lastMessage": sent.preview,
@@ -193,7 +231,5 @@ def _show_in_room(ports: Ports, room: ChatRoom, sent: ChatMessage) -> Flow[None]
             yield from patch_row(ports.address(CHAT_ROOMS), ChatRoom, room.id, changes, unless_changed=stamp)
         except Conflict:
             current = yield from find(ports, CHAT_ROOMS, room.id)
-        except (TransportError, ServerError):
-            return
         else:
             return

@@ -13,11 +13,14 @@ from typing import TypeVar
 from massage_link.errors import (
     Conflict,
     MassageLinkError,
+    NoAnswer,
+    NotAppwrite,
     OutcomeUnknown,
     RateLimited,
+    RuleError,
     ServerError,
-    StatusError,
     TransportError,
+    UnexpectedAnswer,
 )
 from massage_link.usecases.ports import Ports
 from massage_link.wire.call import Flow, Sleep
@@ -28,6 +31,11 @@ __all__ = ["commit_once"]
 T = TypeVar("T")
 _ATTEMPTS = 5
 _FIRST_PAUSE = 0.05
+#: A new transaction may fare better.
+_PASSING = (Conflict, ServerError, RateLimited, TransportError)
+#: Answers after which a commit may still be under way. Appwrite's own refusals are final, as is no connection at all.
+_UNCLEAR = (NoAnswer, ServerError, NotAppwrite, UnexpectedAnswer)
+_ADVICE = "Read the booking, or repeat the request with the same idempotency key, to learn it."
 
 
 def commit_once(
@@ -46,61 +54,57 @@ def commit_once(
 
     Raises:
         RuleError: from `outcome` or `prepare`.
-        StatusError: the server refuses these operations, whoever else writes.
+        StatusError: the server refuses these operations, whoever else writes; nothing was written.
         OutcomeUnknown: a commit was sent and what became of it could not be read.
-        TransportError: the server could not be reached; nothing was committed.
+        TransportError: the server could not be reached; nothing was written.
 
     """
     failure: MassageLinkError | None = None
-    in_doubt = False
+    unread = False  # a commit was sent, and nobody has looked since
+    late = False  # a commit was sent that may still take effect after the look
     for attempt in range(_ATTEMPTS):
-        operations, result = yield from prepare()
         try:
+            operations, result = yield from prepare()
             transaction = yield from begin()
             yield from stage(transaction, operations)
         except MassageLinkError as error:
             # This attempt committed nothing. An earlier one may be late, so its refusal is not final before a look.
             failure = error
-            if not in_doubt and not _passing(error):
-                raise
         else:
             try:
                 yield from commit(transaction)
             except MassageLinkError as error:
                 failure = error
-                in_doubt = in_doubt or isinstance(error, TransportError | ServerError)
+                unread, late = True, late or isinstance(error, _UNCLEAR)
             else:
                 return result
-        known = yield from _look(outcome, failure, in_doubt=in_doubt)
-        if known is not None:
-            return known
-        if not _passing(failure):
-            raise failure
+        if unread or late:
+            known = yield from _look(outcome, failure)
+            if known is not None:
+                return known
+            unread = False
+        if not isinstance(failure, _PASSING):
+            break
         yield from Sleep(ports.jitter(_FIRST_PAUSE * 2**attempt))
-    raise _given_up(failure, in_doubt=in_doubt)
+    assert failure is not None
+    raise _not_read(failure) if late else failure
 
 
-def _look(outcome: Callable[[], Flow[T | None]], failure: MassageLinkError, *, in_doubt: bool) -> Flow[T | None]:
+def _look(outcome: Callable[[], Flow[T | None]], failure: MassageLinkError) -> Flow[T | None]:
     try:
         return (yield from outcome())
-    except (TransportError, StatusError) as error:
-        if in_doubt:
-            raise OutcomeUnknown(
-                f"a commit was sent ({failure}), and what became of it could not be read ({error}). "
-                "Read the booking, or repeat the request with the same idempotency key, to learn it."
-            ) from failure
+    except RuleError:
         raise
+    except MassageLinkError as error:
+        raise OutcomeUnknown(
+            f"a commit was sent ({failure}), and what became of it could not be read ({error}). {_ADVICE}"
+        ) from failure
 
 
-def _passing(error: MassageLinkError) -> bool:
-    """Whether a new transaction may fare better."""
-    return isinstance(error, Conflict | ServerError | RateLimited | TransportError)
-
-
-def _given_up(failure: MassageLinkError | None, *, in_doubt: bool) -> MassageLinkError:
-    if in_doubt:
-        return OutcomeUnknown(
-            f"{_ATTEMPTS} transactions were sent without a clear answer ({failure}), and none had taken effect when we "
-            "looked. Read the booking, or repeat the request with the same idempotency key, to learn the outcome."
-        )
-    return failure or OutcomeUnknown("no transaction was sent.")
+def _not_read(failure: MassageLinkError) -> OutcomeUnknown:
+    unknown = OutcomeUnknown(
+        f"a commit was sent without a clear answer ({failure}); it had not taken effect when we looked, but it may "
+        f"still be under way. {_ADVICE}"
+    )
+    unknown.__cause__ = failure
+    return unknown

@@ -14,6 +14,8 @@ from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel
 
+from massage_link.errors import InvalidInput
+
 __all__ = ["Call", "Flow", "Reply", "Sleep", "Step", "nothing", "parsed", "path", "raw_json"]
 
 T = TypeVar("T")
@@ -25,7 +27,7 @@ class Reply:
     """What the server answered; header names are looked up without case."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # a sign-in answers with a session in them
     content: bytes = field(repr=False)
 
 
@@ -48,8 +50,8 @@ class Call(Generic[T]):
     method: str
     path: str
     parse: Callable[[Reply], T]
-    body: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)  # may hold a password
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     repeatable: bool = False
     credential: str = "own"
 
@@ -75,10 +77,18 @@ Flow: TypeAlias = Generator[Step, Any, T]
 
 
 def path(*parts: str, queries: tuple[str, ...] = ()) -> str:
-    """A path of quoted parts, with Appwrite queries."""
-    joined = "/" + "/".join(quote(part, safe="") for part in parts)
-    if queries:
-        joined += "?" + urlencode([("queries[]", query) for query in queries])
+    """A path of quoted parts, with Appwrite queries.
+
+    Raises:
+        InvalidInput: one of them holds what no text can hold.
+
+    """
+    try:
+        joined = "/" + "/".join(quote(part, safe="") for part in parts)
+        if queries:
+            joined += "?" + urlencode([("queries[]", query) for query in queries])
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"an argument holds half of a surrogate pair, which is no character ({error}).") from None
     return joined
 
 

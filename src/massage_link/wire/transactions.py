@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from massage_link.wire.call import Call, nothing, parsed, path
+from massage_link.wire.call import Call, Reply, nothing, parsed, path, raw_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,13 @@ def stage(transaction: Transaction, operations: Sequence[Operation]) -> Call[Non
 
 def commit(transaction: Transaction) -> Call[None]:
     """Commit. After any answer but 200 the outcome has to be read; see `massage_link.usecases.commit`."""
-    return Call("PATCH", _path(transaction), nothing, {"commit": True})
+    return Call("PATCH", _path(transaction), _committed, {"commit": True})
+
+
+def _committed(reply: Reply) -> None:
+    # A 200 that does not say so is not Appwrite's: a proxy's page must not pass for a booking.
+    if raw_json(reply)["status"] != "committed":
+        raise ValueError("the transaction is not committed")
 
 
 def create(table: TableAddress, row_id: str, columns: Mapping[str, Any], permissions: list[str]) -> Operation:
