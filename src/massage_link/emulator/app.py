@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from .core import Emulator, Settings
@@ -27,13 +27,17 @@ _LARGEST_BODY = 64 * 1024 * 1024  # code uploads come in chunks of 5 MB, so noth
 _SERVICES = frozenset(
     {
         "account", "advisor", "assistant", "avatars", "backups", "console", "databases", "documentsdb", "embeddings",
-        "functions", "graphql", "health", "locale", "manager", "messaging", "migrations", "mock", "presences", "project",
-        "projects", "proxy", "realtime", "sites", "storage", "tablesdb", "teams", "tokens", "users", "vcs", "vectorsdb",
-        "webhooks",
+        "functions", "graphql", "health", "locale", "manager", "messaging", "migrations", "mock", "presences",
+        "project", "projects", "proxy", "realtime", "sites", "storage", "tablesdb", "teams", "tokens", "users",
+        "vcs", "vectorsdb", "webhooks",
     }
 )  # fmt: skip
 _NOT_FOUND = b'<!DOCTYPE html><html lang="en"><head><title>Not found</title></head><body>Not found</body></html>'
-_CORS = "X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Session, X-Appwrite-JWT, X-Appwrite-Timestamp, X-Fallback-Cookies, X-SDK-Version, X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-Appwrite-Response-Format, Content-Type, Content-Range"
+_CORS = (
+    "X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Session, X-Appwrite-JWT, X-Appwrite-Timestamp, "
+    "X-Fallback-Cookies, X-SDK-Version, X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-Appwrite-Response-Format, "
+    "Content-Type, Content-Range"
+)
 
 
 class DropConnection(Exception):

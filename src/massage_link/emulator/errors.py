@@ -18,8 +18,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "general_cursor_not_found": (400, "{0} for the 'cursor' value not found."),
     "database_query_order_null": (
         400,
-        "The order attribute '{0}' had a null value. Cursor pagination requires all documents order attribute values "
-        "are non-null.",
+        (
+            "The order attribute '{0}' had a null value. Cursor pagination requires all documents order attribute "
+            "values are non-null."
+        ),
     ),
     "general_rate_limit_exceeded": (
         429,
@@ -36,8 +38,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "general_unknown": (500, "Server Error"),
     "project_not_found": (
         404,
-        "Project with the requested ID could not be found. Please check the value of the X-Appwrite-Project header to "
-        "ensure the correct project ID is being used.",
+        (
+            "Project with the requested ID could not be found. Please check the value of the X-Appwrite-Project header "
+            "to ensure the correct project ID is being used."
+        ),
     ),
     "user_unauthorized": (401, "The current user is not authorized to perform the requested action."),
     "user_blocked": (403, "The current user has been blocked."),
@@ -75,12 +79,17 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "column_not_found": (404, "Column with the requested key '{0}' could not be found."),
     "column_already_exists": (
         409,
-        "Column with the requested key '{0}' already exists. Column keys must be unique, try again with a different key.",
+        (
+            "Column with the requested key '{0}' already exists. Column keys must be unique, try again with a "
+            "different key."
+        ),
     ),
     "column_unknown": (
         400,
-        "The column '{0}' required for the index could not be found. Please confirm all your columns are in the "
-        "available state.",
+        (
+            "The column '{0}' required for the index could not be found. Please confirm all your columns are in the "
+            "available state."
+        ),
     ),
     "column_not_available": (400, "The requested column '{0}' is not yet available. Please try again later."),
     "column_limit_exceeded": (
@@ -94,13 +103,17 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "attribute_not_found": (404, "Attribute with the requested key '{0}' could not be found."),
     "attribute_already_exists": (
         409,
-        "Attribute with the requested key '{0}' already exists. Attribute keys must be unique, try again with a "
-        "different key.",
+        (
+            "Attribute with the requested key '{0}' already exists. Attribute keys must be unique, try again with a "
+            "different key."
+        ),
     ),
     "attribute_unknown": (
         400,
-        "The attribute '{0}' required for the index could not be found. Please confirm all your attributes are in the "
-        "available state.",
+        (
+            "The attribute '{0}' required for the index could not be found. Please confirm all your attributes are in "
+            "the available state."
+        ),
     ),
     "attribute_limit_exceeded": (400, "{0}"),
     "attribute_value_invalid": (400, "{0}"),
@@ -133,8 +146,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "document_missing_data": (400, "The document data is missing. Try again with document data populated"),
     "document_missing_payload": (
         400,
-        "The document data and permissions are missing. You must provide either document data or permissions to be "
-        "updated.",
+        (
+            "The document data and permissions are missing. You must provide either document data or permissions to be "
+            "updated."
+        ),
     ),
     "document_update_conflict": (409, "Remote document is newer than local."),
     "transaction_not_found": (404, "Transaction with the requested ID '{0}' could not be found."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -73,8 +74,8 @@ class Identities:
             self._settings.put("secret", {"value": secrets.token_hex(32)})
         self._secret: str = self._settings["secret"]["value"]
         self.listeners: list[Callable[[str], None]] = []
-        self._by_secret = {session["secret"]: id for id, session in self.sessions.items()}
-        self._by_email = {user["email"].lower(): id for id, user in self.users.items() if user["email"]}
+        self._by_secret = {session["secret"]: key for key, session in self.sessions.items()}
+        self._by_email = {user["email"].lower(): key for key, user in self.users.items() if user["email"]}
 
     # Changes of roles
 
@@ -91,8 +92,7 @@ class Identities:
 
     def user_by_email(self, email: str) -> Document | None:
         """The user with this address, whatever its case."""
-        id = self._by_email.get(email.lower())
-        return self.users.get(id) if id else None
+        return self.users.get(self._by_email.get(email.lower(), ""))
 
     def put_user(self, user: Document) -> Document:
         """Store a new or changed user."""
@@ -201,10 +201,8 @@ class Identities:
         found = [jar.get(name) or jar.get(f"{name}_legacy"), headers.get("x-appwrite-session")]
         fallback = headers.get("x-fallback-cookies")
         if fallback:
-            try:
+            with contextlib.suppress(ValueError, AttributeError):
                 found.append(json.loads(fallback).get(name))
-            except (ValueError, AttributeError):
-                pass
         return [secret for secret in found if secret]
 
     def from_key(self, key: str) -> Identity:
@@ -266,10 +264,10 @@ class Identities:
 
     def roles_of(self, user: Mapping[str, Any]) -> list[str]:
         """The user's roles, `any` apart."""
-        id = user["$id"]
+        user_id = user["$id"]
         verified = "verified" if user["emailVerification"] or user["phoneVerification"] else "unverified"
-        roles = ["users", f"user:{id}", f"user:{id}/{verified}", f"users/{verified}"]
-        for member in self.memberships_of(id):
+        roles = ["users", f"user:{user_id}", f"user:{user_id}/{verified}", f"users/{verified}"]
+        for member in self.memberships_of(user_id):
             if member["confirm"]:
                 roles += [f"team:{member['teamId']}", f"member:{member['$id']}"]
                 roles += [f"team:{member['teamId']}/{role}" for role in member["roles"]]

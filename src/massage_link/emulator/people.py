@@ -143,7 +143,7 @@ def wire_account(user: Mapping[str, Any]) -> Document:
 def new_session(clock: Clock, user_id: str, *, provider: str, provider_uid: str, ip: str, agent: str) -> Document:
     """A session as stored, with its secret."""
     now = clock.now()
-    name, _, version = agent.split(" ")[0].partition("/")
+    name, _, version = agent.split(" ", maxsplit=1)[0].partition("/")
     return {
         "$id": unique_id(),
         "$createdAt": stamp(now),

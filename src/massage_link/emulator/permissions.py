@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import AppwriteError, invalid_param
 from .kernel import is_id
@@ -80,7 +80,7 @@ def checked(value: object, allowed: Sequence[str] = (*ROW_ACTIONS, "write"), nam
     return [str(parse(text)) for text in as_list(value) or []]
 
 
-def as_list(value: object) -> list[str] | None:
+def as_list(value: object) -> list[Any] | None:
     """A JSON list, or an object whose keys count from 0 (PHP does not tell them apart); otherwise None."""
     if isinstance(value, dict) and list(value) == [str(n) for n in range(len(value))]:
         return list(value.values())

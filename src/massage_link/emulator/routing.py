@@ -1,4 +1,4 @@
-"""Requests and answers as values, and a route table that is a tree, so that finding a handler costs the same for all."""
+"""Requests and answers as values, and a route table that is a tree: finding a handler costs the same for all."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .errors import AppwriteError, invalid_param, missing_param
@@ -139,9 +140,7 @@ def elements(value: Any) -> list[str]:
 class _NoClock:
     """A default is a fixed moment, so relative dates are read at creation only."""
 
-    def now(self) -> Any:
-        from datetime import UTC, datetime
-
+    def now(self) -> datetime:
         return datetime.now(UTC)
 
 

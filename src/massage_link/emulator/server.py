@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -31,6 +32,16 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+class _Uvicorn(uvicorn.Server):
+    """uvicorn's server, which tells when it has begun to serve."""
+
+    on_ready: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.on_ready()
+
+
 class Server:
     """One emulator serving HTTP and WebSocket until `stop`."""
 
@@ -53,23 +64,17 @@ class Server:
             ws_max_size=16 * 1024 * 1024,
             server_header=False,
         )
-        self._uvicorn = uvicorn.Server(self._config)
+        self._uvicorn = _Uvicorn(self._config)
 
     async def serve(self, on_ready: Callable[[], None]) -> None:
         """Serve until `stop` or a signal; `on_ready` runs once requests are answered."""
         self.emulator.functions.start()
-        announce = asyncio.create_task(self._announce(on_ready))
+        self._uvicorn.on_ready = on_ready
         try:
             await self._uvicorn.serve(sockets=[self._socket])
         finally:
-            announce.cancel()
             await self.emulator.functions.close()
             self.emulator.close()
-
-    async def _announce(self, on_ready: Callable[[], None]) -> None:
-        while not self._uvicorn.started:
-            await asyncio.sleep(0.005)
-        on_ready()
 
     def stop(self) -> None:
         """Begin to stop gracefully."""
@@ -113,7 +118,5 @@ def watch_stdin(stop: Callable[[], None]) -> None:
         while sys.stdin.buffer.read(4096):
             pass
         loop.call_soon_threadsafe(stop)
-
-    import threading
 
     threading.Thread(target=wait, daemon=True).start()

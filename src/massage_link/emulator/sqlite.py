@@ -103,8 +103,8 @@ class Documents(dict[str, Document]):
         super().__init__()
         self._database = database
         self.kind = kind
-        for id, doc in database.execute("SELECT id, doc FROM documents WHERE kind = ? ORDER BY rowid", (kind,)):
-            self[id] = json.loads(doc)
+        for key, doc in database.execute("SELECT id, doc FROM documents WHERE kind = ? ORDER BY rowid", (kind,)):
+            self[key] = json.loads(doc)
 
     def put(self, id: str, document: Document) -> Document:
         """Store `document` under `id`, new or not."""

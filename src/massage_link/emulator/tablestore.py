@@ -5,7 +5,7 @@ compares it (text folded as the collation does, booleans as 0 and 1, arrays as J
 second and a join of the first.
 """
 
-
+# ruff: noqa: S608 - every name in an SQL text here is a number of our own; values are always bound
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Table:
 
     def add_column(self, column: Document) -> None:
         """Append a column; rows that exist hold null there (arrays: the empty list)."""
-        empty = [] if column["array"] else None
+        empty: list[Any] | None = [] if column["array"] else None
         with self._db.atomic():
             self._db.execute(f"ALTER TABLE {self.sql_name} ADD COLUMN c{column['number']}")
             self.doc["columns"].append(column)
@@ -261,9 +261,7 @@ class Table:
     def colliding(self, row: Mapping[str, Any]) -> Document | None:
         """The row whose id or unique index stands in the way of `row`."""
         conditions: list[tuple[str, list[Any]]] = [("id = ?", [fold(row["$id"])])]
-        for index in self.doc["indexes"]:
-            if index["type"] == "unique":
-                conditions.append(self._same(index, row))
+        conditions += [self._same(index, row) for index in self.doc["indexes"] if index["type"] == "unique"]
         for where, values in conditions:
             if None not in values:
                 found = self._db.execute(f"SELECT doc FROM {self.sql_name} WHERE {where}", values).fetchone()

@@ -1,42 +1,27 @@
-"""Transactions: staging, reads inside, and a commit with the server's rules of conflict.
-
-Operations are kept until the commit and then carried out in order in one SQL transaction. A staged update or bulk
-write is in conflict with any later write of the row by somebody else; increments, decrements and deletes are not.
-"""
+"""Transactions: their life, staging with the server's checks, and reads inside. `commits` carries them out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from .commits import FAILURES, Commit, as_answer, is_permission
 from .errors import AppwriteError, invalid_param
 from .kernel import stamp, unique_id
+from .operations import BULK, checked_operations
 from .pages import matches
-from .permissions import allows, as_list, parse, refuse_foreign_roles
-from .query import listing, order_by, parse_all, where
+from .permissions import allows, as_list, refuse_foreign_roles
 from .sqlite import Document, Documents
-from .tablestore import DuplicateError, Table
-from .writes import (
-    ConflictError,
-    ForbiddenError,
-    LimitError,
-    MissingColumnError,
-    StructureError,
-    Writer,
-)
+from .staging import Staged, stage_into
+from .writes import ForbiddenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .core import Emulator
     from .identity import Identity
+    from .tablestore import Table
 
-ACTIONS = (
-    "create", "update", "upsert", "delete", "increment", "decrement", "bulkCreate", "bulkUpdate", "bulkUpsert",
-    "bulkDelete",
-)  # fmt: skip
-BULK = ACTIONS[6:]
 _MOST = 100
 _KEPT = 2000
 _PENDING = "Invalid or non‑pending transaction"
@@ -47,25 +32,6 @@ def wire(transaction: Mapping[str, Any]) -> Document:
     """A transaction as it goes out."""
     keys = ("$id", "$createdAt", "$updatedAt", "status", "operations", "expiresAt")
     return {key: transaction[key] for key in keys}
-
-
-@dataclass(slots=True)
-class Staged:
-    """What a transaction would make of one row; `document` is partial unless the row is created."""
-
-    action: str
-    document: Document
-    exists: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A write of a commit that is to be announced: the row is read back afterwards, but for deletes."""
-
-    table: Table
-    action: str
-    row_id: str
-    row: Document | None = None
 
 
 class Transactions:
@@ -81,7 +47,7 @@ class Transactions:
         """Begin a transaction that lasts `ttl` seconds."""
         self._forget_finished()
         now = self._emulator.clock.now()
-        transaction = {
+        transaction: Document = {
             "$id": unique_id(),
             "$createdAt": stamp(now),
             "$updatedAt": stamp(now),
@@ -151,7 +117,8 @@ class Transactions:
         if existing + more > _MOST:
             raise AppwriteError(
                 "transaction_limit_exceeded",
-                message=f"Transaction already has {existing} operations, adding {more} would exceed the maximum of {_MOST}",
+                message=f"Transaction already has {existing} operations, adding {more} would exceed the maximum of "
+                f"{_MOST}",
             )
 
     def _entry(self, table: Table, action: str, row_id: str | None, data: Any) -> Document:
@@ -168,9 +135,7 @@ class Transactions:
         log = [*transaction["log"], *entries]
         return self._save(transaction, log=log, operations=transaction["operations"] + len(entries))
 
-    def stage_operations(
-        self, transaction_id: str, operations: Any, identity: Identity, *, legacy: bool
-    ) -> Document:
+    def stage_operations(self, transaction_id: str, operations: Any, identity: Identity, *, legacy: bool) -> Document:
         """Stage operations as `POST …/operations` gives them; all or none. Raises AppwriteError."""
         entries = checked_operations(operations, legacy=legacy)
         if not entries:
@@ -215,7 +180,7 @@ class Transactions:
             raise AppwriteError("user_unauthorized")
         permissions = entry["data"].get("$permissions") if isinstance(entry["data"], dict) else None
         if permissions:
-            known = [text for text in as_list(permissions) or [] if _is_permission(text)]
+            known = [text for text in as_list(permissions) or [] if is_permission(text)]
             refuse_foreign_roles(known, identity.role_list)
 
     # Reading inside
@@ -279,7 +244,7 @@ class Transactions:
                 table = self._emulator.catalogue.find_table(entry["databaseId"], entry["tableId"])
             except AppwriteError:
                 continue
-            _stage_into(state.setdefault(table.number, {}), entry)
+            stage_into(state.setdefault(table.number, {}), entry)
         return state
 
     # Finishing
@@ -301,14 +266,14 @@ class Transactions:
         text) leaves the transaction in `committing` for good. Raises AppwriteError.
         """
         self._save(transaction, status="committing")
-        run = _Commit(self._emulator, identity, moment)
+        run = Commit(self._emulator, identity, moment)
         try:
             with self._emulator.database.atomic():
                 for entry in transaction["log"]:
                     run.perform(entry)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._save(transaction, status="failed", log=[])
-            raise _as_answer(error, run.row_id) from error
+            raise as_answer(error, run.row_id) from error
         except ForbiddenError as error:
             raise AppwriteError("user_unauthorized") from error
         except AppwriteError:
@@ -318,7 +283,7 @@ class Transactions:
         self._announce(run, identity)
         return transaction
 
-    def _announce(self, run: _Commit, identity: Identity) -> None:
+    def _announce(self, run: Commit, identity: Identity) -> None:
         for event in run.events:
             row = event.row if event.action == "delete" else event.table.row(event.row_id)
             if row is None or (event.action != "delete" and not self._readable(event.table, row, identity)):
@@ -326,281 +291,3 @@ class Transactions:
             self._emulator.announce_row(
                 event.table, event.action, row, in_transaction=True, acting_user_id=identity.user_id
             )
-
-
-class _RowMissingError(Exception):
-    """An update or delete found no row."""
-
-
-_FAILURES = (_RowMissingError, MissingColumnError, DuplicateError, ConflictError, StructureError, LimitError)
-
-
-def _as_answer(error: Exception, row_id: str | None) -> AppwriteError:
-    if isinstance(error, _RowMissingError | MissingColumnError):
-        return AppwriteError("document_not_found", row_id or "unknown")
-    if isinstance(error, StructureError):
-        return AppwriteError("document_invalid_structure", message=str(error))
-    if isinstance(error, LimitError):
-        return AppwriteError("attribute_limit_exceeded", message=str(error))
-    return AppwriteError("transaction_conflict")
-
-
-class _Commit:
-    """One commit as it runs: which rows it has written itself, and what it will announce."""
-
-    def __init__(self, emulator: Emulator, identity: Identity, moment: str | None) -> None:
-        self._emulator = emulator
-        self._identity = identity
-        self._moment = moment
-        self._written: set[tuple[int, str]] = set()
-        self.row_id: str | None = None
-        self.events: list[Event] = []
-
-    def perform(self, entry: Document) -> None:
-        """Carry out one staged operation."""
-        table = self._emulator.catalogue.find_table(entry["databaseId"], entry["tableId"])
-        self.row_id = entry["rowId"]
-        faults = self._emulator.faults
-        if self.row_id and faults.remembers():
-            faults.remember(table, self.row_id, table.text(self.row_id))
-        getattr(self, "_" + entry["action"])(table, entry)
-
-    def _writer(self, table: Table, entry: Document) -> Writer:
-        mine = (table.number, entry["rowId"] or "") in self._written
-        since = None if mine else datetime.fromisoformat(entry["at"])
-        return Writer(self._emulator.clock, self._identity, since=since, moment=self._moment)
-
-    def _wrote(self, table: Table, row: Mapping[str, Any]) -> None:
-        self._written.add((table.number, row["$id"]))
-
-    def _create(self, table: Table, entry: Document) -> None:
-        data = dict(entry["data"])
-        data.setdefault("$id", entry["rowId"])
-        _check_permission_texts(data)
-        row = self._writer(table, entry).create(table, data)
-        self._wrote(table, row)
-        self.events.append(Event(table, "create", entry["rowId"] or row["$id"]))
-
-    def _update(self, table: Table, entry: Document) -> None:
-        row = self._writer(table, entry).update(table, entry["rowId"], _without_dates(entry["data"]))
-        if row is None:
-            raise _RowMissingError
-        self._wrote(table, row)
-        self._written.add((table.number, entry["rowId"]))
-        self.events.append(Event(table, "update", entry["rowId"]))
-
-    def _upsert(self, table: Table, entry: Document) -> None:
-        data = dict(entry["data"])
-        mine = (table.number, entry["rowId"]) in self._written
-        if mine:  # only then does the server look at the operation's row id
-            data = {**(table.row(entry["rowId"]) or {}), **{k: v for k, v in data.items() if k != "$id"}}
-        data.setdefault("$id", unique_id())
-        row = self._writer(table, entry).upsert(table, _without_dates(data))
-        self._wrote(table, row)
-        self.events.append(Event(table, "update", entry["rowId"] or data["$id"]))
-
-    def _delete(self, table: Table, entry: Document) -> None:
-        writer = self._writer(table, entry)
-        writer.since = None  # a row that was changed meanwhile is deleted all the same
-        row = writer.delete(table, entry["rowId"])
-        if row is None:
-            raise _RowMissingError
-        self._written.discard((table.number, row["$id"]))
-        self.events.append(Event(table, "delete", entry["rowId"], row))
-
-    def _increment(self, table: Table, entry: Document) -> None:
-        self._shift(table, entry, 1, "max")
-
-    def _decrement(self, table: Table, entry: Document) -> None:
-        self._shift(table, entry, -1, "min")
-
-    def _shift(self, table: Table, entry: Document, sign: int, bound: str) -> None:
-        data = entry["data"]
-        key = data.get("column") or data.get("attribute") or ""
-        by = data.get("value", 1)
-        by = float(by) if isinstance(by, str) else by
-        row = self._writer(table, entry).shift(table, entry["rowId"], key, sign * by, data.get(bound))
-        self._wrote(table, row)
-        self.events.append(Event(table, "update", entry["rowId"]))
-
-    def _bulkCreate(self, table: Table, entry: Document) -> None:
-        for data in entry["data"]:
-            _check_permission_texts(data)
-            self._wrote(table, self._writer(table, entry).create(table, data))
-
-    def _matching(self, table: Table, entry: Document) -> list[Document]:
-        wanted = listing(table, parse_all(entry["data"].get("queries")), self._emulator.clock)
-        condition, values = where(table, wanted.filters, self._emulator.clock)
-        _, order = order_by(table, wanted)
-        limit = wanted.limit if wanted.limited else -1
-        rows = table.rows_where(condition, values, order=order, limit=limit)
-        at = datetime.fromisoformat(entry["at"])
-        for row in rows:
-            mine = (table.number, row["$id"]) in self._written
-            if not mine and datetime.fromisoformat(row["$updatedAt"]) > at:
-                raise ConflictError
-        return rows
-
-    def _bulkUpdate(self, table: Table, entry: Document) -> None:
-        writer = Writer(self._emulator.clock, self._identity, moment=self._moment)
-        for row in self._matching(table, entry):
-            updated = writer.update(table, row["$id"], _without_dates(entry["data"]["data"]))
-            self._wrote(table, updated or row)
-
-    def _bulkUpsert(self, table: Table, entry: Document) -> None:
-        at = datetime.fromisoformat(entry["at"])
-        writer = Writer(self._emulator.clock, self._identity, moment=self._moment)
-        for data in entry["data"]:
-            row = table.row(data["$id"]) if data.get("$id") else None
-            mine = row is not None and (table.number, row["$id"]) in self._written
-            if row is not None and not mine and datetime.fromisoformat(row["$updatedAt"]) > at:
-                raise ConflictError
-            merged = {**row, **data} if row is not None and mine else {"$id": unique_id(), **data}
-            self._wrote(table, writer.upsert(table, _without_dates(merged)))
-
-    def _bulkDelete(self, table: Table, entry: Document) -> None:
-        for row in self._matching(table, entry):
-            table.delete(row["$sequence"])
-            self._written.discard((table.number, row["$id"]))
-
-
-def _without_dates(data: Mapping[str, Any]) -> Document:
-    return {key: value for key, value in data.items() if key not in ("$createdAt", "$updatedAt", "$sequence")}
-
-
-def _is_permission(text: object) -> bool:
-    try:
-        return isinstance(text, str) and bool(parse(text))
-    except ValueError:
-        return False
-
-
-def _check_permission_texts(data: Mapping[str, Any]) -> None:
-    """Texts that are no permissions end a commit with 500, which is how the server fails on them."""
-    for text in as_list(data.get("$permissions") or []) or []:
-        if not _is_permission(text):
-            raise RuntimeError(f"not a permission: {text!r}")
-
-
-def _stage_into(rows: dict[str, Staged], entry: Document) -> None:
-    action, row_id, data = entry["action"], entry["rowId"], entry["data"]
-    if action in ("create", "upsert"):
-        rows[row_id] = Staged(action, {"$id": row_id, **data})
-    elif action == "update":
-        if row_id in rows and rows[row_id].exists:
-            rows[row_id].document.update({key: value for key, value in data.items() if key != "$id"})
-        else:
-            rows[row_id] = Staged("update", dict(data))
-    elif action == "delete":
-        rows[row_id] = Staged("delete", {}, exists=False)
-    elif action in ("increment", "decrement"):
-        _shift_into(rows, entry)
-    elif action in ("bulkCreate", "bulkUpsert"):
-        for row in data:
-            if row.get("$id") in rows and action == "bulkUpsert":
-                rows[row["$id"]].document.update(row)
-            elif row.get("$id"):
-                rows[row["$id"]] = Staged("create" if action == "bulkCreate" else "upsert", dict(row))
-    else:
-        _bulk_into(rows, entry)
-
-
-def _shift_into(rows: dict[str, Staged], entry: Document) -> None:
-    """The server looks for `attribute` only, so what TablesDB stages (`column`) is not seen before the commit."""
-    key = entry["data"].get("attribute")
-    if not key:
-        return
-    by = entry["data"].get("value", 1) * (1 if entry["action"] == "increment" else -1)
-    staged = rows.setdefault(entry["rowId"], Staged("update", {}))
-    staged.document[key] = (staged.document.get(key) or 0) + by
-
-
-def _bulk_into(rows: dict[str, Staged], entry: Document) -> None:
-    filters = [query for query in parse_all(entry["data"].get("queries")) if query.method not in ("limit", "offset")]
-    for row_id, staged in list(rows.items()):
-        if staged.exists and all(matches(query, staged.document) for query in filters):
-            if entry["action"] == "bulkDelete":
-                rows[row_id] = Staged("delete", {}, exists=False)
-            else:
-                staged.document.update(entry["data"]["data"])
-
-
-# Checks of `operations`
-
-
-def checked_operations(operations: Any, *, legacy: bool) -> list[Document]:
-    """Operations in one form, whichever API they came through. Raises AppwriteError (400)."""
-    items = as_list(operations)
-    why = "Value must be an array"
-    if items is not None:
-        whys = (_operation_fault(item, legacy=legacy) for item in items)
-        why = next((found for found in whys if found), "")
-    if why or items is None:
-        raise invalid_param("operations", f"Value must a valid array and {why}")
-    table, row = ("collectionId", "documentId") if legacy else ("tableId", "rowId")
-    return [
-        {
-            "action": item["action"],
-            "databaseId": item["databaseId"],
-            "tableId": item[table],
-            "rowId": item.get(row),
-            "data": item.get("data") if item.get("data") is not None else {},
-        }
-        for item in items
-    ]
-
-
-def _operation_fault(item: Any, *, legacy: bool) -> str | None:
-    table, row = ("collectionId", "documentId") if legacy else ("tableId", "rowId")
-    if not isinstance(item, dict):
-        return "Value must be an array"
-    for key in ("databaseId", "action", table):
-        if key not in item:
-            return f"Missing required key: {key}"
-    for key in ("databaseId", "action", table):
-        if not isinstance(item[key], str) or not item[key].strip():
-            return f"Key '{key}' must be a non‑empty string"
-    action = item["action"]
-    if action not in ACTIONS:
-        return f"Key 'action' must be one of: {', '.join(ACTIONS)}"
-    if action not in BULK and row not in item:
-        return f"Key '{row}' is required for action '{action}'"
-    if row in item and (not isinstance(item[row], str) or not item[row].strip()):
-        return f"Key '{row}' must be a non-empty string"
-    return _data_fault(item, action, legacy=legacy)
-
-
-def _data_fault(item: Mapping[str, Any], action: str, *, legacy: bool) -> str | None:
-    data = item.get("data")
-    if action != "delete" and "data" not in item:
-        return "Missing required key: data"
-    if "data" in item and not isinstance(data, dict | list):
-        return "Key 'data' must be an array"
-    if action in ("bulkUpdate", "bulkDelete"):
-        if not isinstance(data, dict) or "queries" not in data:
-            return f"Key 'queries' is required in data for {action}"
-        if not isinstance(data["queries"], list | dict):
-            return f"Key 'queries' must be an array for {action}"
-    if action == "bulkUpdate" and not isinstance((data or {}).get("data"), dict):
-        return f"Key 'data' is required in data for {action}"
-    if action in ("bulkCreate", "bulkUpsert") and not all(isinstance(row, dict) for row in as_list(data) or [None]):
-        return "Value must be an array"
-    if action in ("increment", "decrement"):
-        key = "attribute" if legacy else "column"
-        if not isinstance(data, dict) or key not in data:
-            return f"Key '{key}' is required in data for {action}"
-        if not _numeric(data.get("value", 1)):
-            return f"Key 'value' must be a numeric value for {action}"
-    return None
-
-
-def _numeric(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, str):
-        try:
-            float(value)
-        except ValueError:
-            return False
-        return True
-    return isinstance(value, int | float)

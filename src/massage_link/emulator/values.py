@@ -73,18 +73,17 @@ def _type_fault(column: Mapping[str, Any], value: Any) -> str | None:
             return f"Value must be a valid string and no longer than {size} chars"
     elif kind in ("integer", "bigint"):
         if isinstance(value, bool) or not isinstance(value, int):
-            return (
-                "Value must be a valid signed 64-bit integer between -9,223,372,036,854,775,808 and 9,223,372,036,854,775,807"
-                if _is_wide(column)
-                else "Value must be a valid signed 32-bit integer between -2,147,483,648 and 2,147,483,647"
-            )
+            bits = (64, -INT_MAX - 1, INT_MAX) if _is_wide(column) else (32, -2_147_483_648, 2_147_483_647)
+            low, high = number_text(bits[1]), number_text(bits[2])
+            return f"Value must be a valid signed {bits[0]}-bit integer between {low} and {high}"
+
     elif kind == "boolean" and not isinstance(value, bool):
         return "Value must be a valid boolean"
     return None
 
 
 def _is_wide(column: Mapping[str, Any]) -> bool:
-    return column["min"] < -2_147_483_648 or column["max"] > 2_147_483_647
+    return bool(column["max"] > 2_147_483_647)
 
 
 _SIZES = {"text": 16_383, "mediumtext": 4_194_303, "longtext": 1_073_741_823}

@@ -208,5 +208,3 @@ def default_nulls(table: Table, row: Document, data: Mapping[str, Any]) -> None:
         column = table.columns.get(key)
         if column and data[key] is None and column["default"] is not None:
             row[key] = column["default"]
-
-

@@ -55,9 +55,7 @@ def create(call: Call) -> Reply:
     name = text(call, "name", default="", least=0)
     if user_id in identities.users or identities.user_by_email(email):
         raise AppwriteError("user_already_exists")
-    user = identities.put_user(
-        new_user(call.emulator.clock, user_id, email=email, password=password, name=name)
-    )
+    user = identities.put_user(new_user(call.emulator.clock, user_id, email=email, password=password, name=name))
     _announce(call, user, "create")
     return Reply(wire_account(user), 201)
 
@@ -272,4 +270,3 @@ routes = [
     Route("POST", "account/jwt", create_jwt, _ACCOUNT, 100),
     Route("POST", "users/{userId}/tokens", create_user_token, ("users.write",)),
 ]
-

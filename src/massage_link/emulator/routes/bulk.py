@@ -56,7 +56,8 @@ def _announce_all(call: Call, table: Table, action: str, rows: list[Document], d
 def create_rows(call: Call, dialect: Dialect, values: list[Any]) -> Reply:
     """Create several rows, all or none."""
     if call.body.get("permissions"):
-        message = f'Param "permissions" is disallowed when creating multiple {dialect.rows}, set "$permissions" on each instead'
+        message = f'Param "permissions" is disallowed when creating multiple {dialect.rows}, set "$permissions" on each'
+        message += " instead"
         raise AppwriteError("general_bad_request", message=message)
     name = f"{dialect.row}Id"
     if call.body.get("data"):
@@ -78,7 +79,7 @@ def create_rows(call: Call, dialect: Dialect, values: list[Any]) -> Reply:
         return Reply({"total": len(rows), dialect.rows: []})
     writer = writer_for(call)
     with call.emulator.database.atomic():
-        created = [guarded(dialect, "", lambda row=row: writer.create(table, row)) for row in rows]
+        created = [guarded(dialect, "", partial(writer.create, table, row)) for row in rows]
     _announce_all(call, table, "create", created, dialect)
     return _answer(table, created, dialect, 201)
 
@@ -144,8 +145,7 @@ def upsert_rows(call: Call, dialect: Dialect) -> Reply:
     writer = writer_for(call)
     with call.emulator.database.atomic():
         written = [
-            guarded(dialect, "multiple", lambda row=row: writer.upsert(table, {"$id": unique_id(), **row}))
-            for row in rows
+            guarded(dialect, "multiple", partial(writer.upsert, table, {"$id": unique_id(), **row})) for row in rows
         ]
     _announce_all(call, table, "upsert", written, dialect)
     return _answer(table, written, dialect)

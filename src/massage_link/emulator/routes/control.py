@@ -17,6 +17,8 @@ from massage_link.emulator.writes import DuplicateError, StructureError, Writer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from massage_link.emulator.sqlite import Document
+
 
 def guarded(handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
     """`handler`, for callers with the control token only."""
@@ -92,7 +94,7 @@ def create_key(call: Call) -> Reply:
     scopes = call.body.get("scopes")
     if not isinstance(scopes, list) or not all(scope in ALL_KEY_SCOPES for scope in scopes):
         raise AppwriteError("general_bad_request", message="scopes must be a list of known scopes")
-    key = {"$id": unique_id(), "scopes": scopes, "secret": "standard_" + secrets.token_hex(64)}
+    key: Document = {"$id": unique_id(), "scopes": scopes, "secret": "standard_" + secrets.token_hex(64)}
     call.emulator.identities.keys.put(key["$id"], key)
     return Reply(key, 201)
 

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 def get_row(call: Call, dialect: Dialect) -> Reply:
     """One row, when the caller may read it; otherwise it does not exist."""
-    table, id = table_of(call, dialect), call.params["rowId"]
+    table, row_id = table_of(call, dialect), call.params["rowId"]
     queries = parse_all(call.query.get("queries"))
     if any(query.method != "select" for query in queries):
         raise AppwriteError("general_query_invalid", message="Invalid query: Only select queries are allowed")
     wanted = listing(table, queries, call.emulator.clock)
     inside = call.emulator.transactions.view(call.query.get("transactionId"))
     if inside is not None:
-        row = call.emulator.transactions.row_inside(inside, table, id, call.identity)
+        row = call.emulator.transactions.row_inside(inside, table, row_id, call.identity)
         if row is None:
-            raise dialect.error("not_found", id)
-        return answer(table, {"$sequence": "", "$id": id, **row}, dialect)
-    text = call.emulator.faults.stale_text(table, id) or table.text(id)
+            raise dialect.error("not_found", row_id)
+        return answer(table, {"$sequence": "", "$id": row_id, **row}, dialect)
+    text = call.emulator.faults.stale_text(table, row_id) or table.text(row_id)
     if text is None or not may_read(call, table, text):
-        raise dialect.error("not_found", id)
+        raise dialect.error("not_found", row_id)
     return Reply(_rendered(table, [text], wanted, dialect)[0])
 
 

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 def create_row(call: Call, dialect: Dialect) -> Reply:
     """Create one row, or several at once (`rows`, for keys)."""
     body = call.body
-    id = body.get(f"{dialect.row}Id", "")
-    if id is None:
+    row_id = body.get(f"{dialect.row}Id", "")
+    if row_id is None:
         raise AppwriteError("general_unknown")
-    if f"{dialect.row}Id" in body and id != "unique()" and not is_id(id):
+    if f"{dialect.row}Id" in body and row_id != "unique()" and not is_id(row_id):
         raise invalid_param(f"{dialect.row}Id", ID_RULE)
     data = data_of(body.get("data", {}))
     many = as_list(body.get(dialect.rows, []))
@@ -48,18 +48,18 @@ def create_row(call: Call, dialect: Dialect) -> Reply:
         return create_rows(call, dialect, many)
     if not data:
         raise dialect.error("missing_data")
-    if not id:
+    if not row_id:
         what = dialect.row.capitalize()
         raise dialect.error("missing_data", message=f"{what} ID is required when creating a single {dialect.row}.")
     table = table_of(call, dialect)
     permissions = permissions_of(call)
     row = {key: value for key, value in data.items() if key not in ("$id", "$permissions", "$sequence")}
-    row["$id"] = unique_id() if id == "unique()" else id
+    row["$id"] = unique_id() if row_id == "unique()" else row_id
     row["$permissions"] = default_permissions(call) if permissions is None else permissions
     writer = writer_for(call)
     if not writer.may(table, "create"):
         raise _create_refused(call, table)
-    if stage(call, table, "create", id, {**row, "$id": row["$id"]}):
+    if stage(call, table, "create", row_id, {**row, "$id": row["$id"]}):
         return answer(table, {"$sequence": "", **row}, dialect, 201)
     with call.emulator.database.atomic():
         created = guarded(dialect, row["$id"], lambda: writer.create(table, row))

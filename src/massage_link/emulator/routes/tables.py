@@ -41,18 +41,23 @@ def _wire_database(doc: Document) -> Document:
 def create_database(call: Call) -> Reply:
     """Create a database."""
     catalogue = call.emulator.catalogue
-    id = new_id(call, "databaseId")
+    database_id = new_id(call, "databaseId")
     name, enabled = text(call, "name"), boolean(call, "enabled", default=True)
-    if fold(id) in catalogue.databases:
-        raise AppwriteError("database_already_exists", id)
+    if fold(database_id) in catalogue.databases:
+        raise AppwriteError("database_already_exists", database_id)
     now = call.emulator.clock.stamp()
     with call.emulator.database.atomic():
         doc = {
-            "$id": id, "name": name, "$createdAt": now, "$updatedAt": now, "enabled": enabled, "type": "tablesdb",
+            "$id": database_id,
+            "name": name,
+            "$createdAt": now,
+            "$updatedAt": now,
+            "enabled": enabled,
+            "type": "tablesdb",
             "number": catalogue.number(),
-        }  # fmt: skip
-        catalogue.databases.put(fold(id), doc)
-    call.emulator.announce("databases.[databaseId].create", {"databaseId": id}, _wire_database(doc))
+        }
+        catalogue.databases.put(fold(database_id), doc)
+    call.emulator.announce("databases.[databaseId].create", {"databaseId": database_id}, _wire_database(doc))
     return Reply(_wire_database(doc), 201)
 
 
@@ -133,21 +138,21 @@ def _announce(call: Call, table: Table, dialect: Dialect, what: str) -> None:
 def create_table(call: Call, dialect: Dialect) -> Reply:
     """Create a table."""
     catalogue = call.emulator.catalogue
-    id = new_id(call, f"{dialect.table}Id")
+    table_id = new_id(call, f"{dialect.table}Id")
     name = text(call, "name")
     permissions = _permissions(call) or []
     security = boolean(call, "documentSecurity" if dialect.legacy else "rowSecurity", default=False)
     database = catalogue.find_database(call.params["databaseId"])
     try:
-        catalogue.find_table(database["$id"], id, missing=dialect.missing_table)
+        catalogue.find_table(database["$id"], table_id, missing=dialect.missing_table)
     except AppwriteError:
         pass
     else:
-        raise AppwriteError(f"{dialect.table}_already_exists", id)
+        raise AppwriteError(f"{dialect.table}_already_exists", table_id)
     now = call.emulator.clock.stamp()
     table = catalogue.add_table(
         {
-            "$id": id,
+            "$id": table_id,
             "$sequence": len(catalogue.tables_of(database["$id"])) + 1,
             "$createdAt": now,
             "$updatedAt": now,
@@ -354,14 +359,15 @@ def _database_routes(base: str) -> list[Route]:
 
 
 def _table_routes(dialect: Dialect, base: str) -> list[Route]:
+    reads: tuple[str, ...] = ("tables.read", "collections.read")
+    writes: tuple[str, ...] = ("tables.write", "collections.write")
+    column_reads: tuple[str, ...] = (*reads, "columns.read", "attributes.read")
+    column_writes: tuple[str, ...] = (*writes, "columns.write", "attributes.write")
+    index_reads: tuple[str, ...] = (*reads, "indexes.read")
+    index_writes: tuple[str, ...] = (*writes, "indexes.write")
     if dialect.legacy:
         reads = column_reads = index_reads = ("collections.read",)
         writes = column_writes = index_writes = ("collections.write",)
-    else:
-        reads, writes = ("tables.read", "collections.read"), ("tables.write", "collections.write")
-        column_reads = (*reads, "columns.read", "attributes.read")
-        column_writes = (*writes, "columns.write", "attributes.write")
-        index_reads, index_writes = (*reads, "indexes.read"), (*writes, "indexes.write")
     one = base + "/{tableId}"
     columns, indexes = f"{one}/{dialect.columns}", f"{one}/indexes"
 

@@ -48,18 +48,18 @@ def save(call: Call, user: Document, **changes: Any) -> Document:
 def create(call: Call) -> Reply:
     """Create a user."""
     identities = call.emulator.identities
-    id = new_id(call, "userId")
+    user_id = new_id(call, "userId")
     email = checked_email(call.body.get("email"), nullable=True)
     phone = checked_phone(call.body.get("phone"))
     password = call.body.get("password") or ""
     if password:
         checked_password(password)
     name = text(call, "name", default="", least=0)
-    taken = id in identities.users or (email and identities.user_by_email(email))
+    taken = user_id in identities.users or (email and identities.user_by_email(email))
     if taken or (phone and any(user["phone"] == phone for user in identities.users.values())):
         raise AppwriteError("user_already_exists")
     user = identities.put_user(
-        new_user(call.emulator.clock, id, email=email, phone=phone, password=password, name=name)
+        new_user(call.emulator.clock, user_id, email=email, phone=phone, password=password, name=name)
     )
     announce(call, user, "create")
     return Reply(wire_user(user), 201)
@@ -128,7 +128,10 @@ def update_password(call: Call) -> Reply:
 def update_labels(call: Call) -> Reply:
     """Replace the labels."""
     labels = as_list(call.body.get("labels"))
-    rule = "Value must a valid array no longer than 1000 items and Value must be a valid string and at least 1 chars and no longer than 36 chars and only consist of 'a-z', 'A-Z', '0-9' chars"
+    rule = (
+        "Value must a valid array no longer than 1000 items and Value must be a valid string and at least 1 chars and "
+        "no longer than 36 chars and only consist of 'a-z', 'A-Z', '0-9' chars"
+    )
     valid = labels is not None and all(
         isinstance(label, str) and label.isascii() and label.isalnum() and len(label) <= 36 for label in labels
     )
@@ -201,14 +204,14 @@ def list_sessions(call: Call) -> Reply:
 
 def delete_session(call: Call) -> Reply:
     """Sign out one session."""
-    user, id = user_of(call), call.params["sessionId"]
-    session = call.emulator.identities.sessions.get(id)
+    user, session_id = user_of(call), call.params["sessionId"]
+    session = call.emulator.identities.sessions.get(session_id)
     if session is None or session["userId"] != user["$id"]:
         raise AppwriteError("user_session_not_found")
-    call.emulator.identities.end_session(id)
+    call.emulator.identities.end_session(session_id)
     call.emulator.announce(
         "users.[userId].sessions.[sessionId].delete",
-        {"userId": user["$id"], "sessionId": id},
+        {"userId": user["$id"], "sessionId": session_id},
         wire_session(session),
     )
     return Reply(None, 204)
