@@ -158,7 +158,7 @@ class ModelConsumer:
         for row in page.rows:
             self.queue += self.cursor.listed(row)
         self.position = self.cursor.turn(page, PAGE)
-        self.queue.append(self.cursor.safe_high_water)
+        self.queue.append(self.cursor.safe_high_water())
 
     def read_back(self) -> None:
         """A whole read-back."""
@@ -179,14 +179,13 @@ class ModelConsumer:
         for _ in range(len(self.queue) if count is None else min(count, len(self.queue))):
             entry = self.queue.pop(0)
             if isinstance(entry, datetime):
-                self.high_water = max(self.high_water, entry)
-                self._thin_out()
+                self.high_water = entry
+                self._thin_out(self.cursor.forgettable(self.high_water))
             else:
                 self.acknowledged.append(entry)
                 self.marks[entry.mark.key] = entry.mark
 
-    def _thin_out(self) -> None:
-        horizon = self.cursor.memory_horizon
+    def _thin_out(self, horizon: datetime) -> None:
         for key in [key for key, mark in self.marks.items() if mark.stamp < horizon][self.capacity :]:
             del self.marks[key]
 

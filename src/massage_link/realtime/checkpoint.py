@@ -51,8 +51,8 @@ class Checkpoint(Protocol):
     def acknowledge(self, source: str, mark: Mark) -> None:
         """A change has been dealt with."""
 
-    def advance(self, source: str, high_water: datetime, horizon: datetime) -> None:
-        """Everything up to `high_water` has been dealt with; marks older than `horizon` may be thinned out."""
+    def advance(self, source: str, high_water: datetime, forgettable: datetime) -> None:
+        """Everything up to `high_water` has been dealt with; marks older than `forgettable` may be thinned out."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -69,7 +69,7 @@ class MemoryCheckpoint:
     """Progress that outlives a subscriber but not the process.
 
     Args:
-        capacity: marks kept per source beyond those younger than the horizon.
+        capacity: marks kept per source beyond those that may still be needed.
 
     """
 
@@ -100,13 +100,13 @@ class MemoryCheckpoint:
         marks.pop(mark.key, None)
         marks[mark.key] = mark
 
-    def advance(self, source: str, high_water: datetime, horizon: datetime) -> None:
+    def advance(self, source: str, high_water: datetime, forgettable: datetime) -> None:
         """See `Checkpoint.advance`."""
         kept = self._sources[source]
         kept.high_water = high_water
         surplus = len(kept.marks) - self._capacity
         if surplus > 0:
-            old = [key for key, mark in kept.marks.items() if mark.stamp < horizon]
+            old = [key for key, mark in kept.marks.items() if mark.stamp < forgettable]
             drop(kept.marks, old[:surplus])
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ class FileCheckpoint:
 
     Args:
         path: the file; it is made when it does not exist, its folder must exist.
-        capacity: marks kept per source beyond those younger than the horizon.
+        capacity: marks kept per source beyond those that may still be needed.
 
     """
 
@@ -97,7 +97,7 @@ class FileCheckpoint:
         """See `Checkpoint.acknowledge`."""
         self._opened().execute(_REMEMBER, next(_rows(source, [mark])))
 
-    def advance(self, source: str, high_water: datetime, horizon: datetime) -> None:
+    def advance(self, source: str, high_water: datetime, forgettable: datetime) -> None:
         """See `Checkpoint.advance`."""
         database = self._opened()
         database.execute("UPDATE sources SET high_water = ? WHERE name = ?", (_text(high_water), source))
@@ -107,7 +107,7 @@ class FileCheckpoint:
             database.execute(
                 "DELETE FROM marks WHERE source = ? AND key IN"
                 " (SELECT key FROM marks WHERE source = ? AND stamp < ? ORDER BY stamp LIMIT ?)",
-                (source, source, _text(horizon), surplus),
+                (source, source, _text(forgettable), surplus),
             )
 
     def close(self) -> None:

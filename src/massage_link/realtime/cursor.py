@@ -57,6 +57,7 @@ class Cursor:
     ) -> None:
         self.start = start
         self.high_water = high_water
+        self._safe = high_water
         self._window = window
         self._ceiling: datetime | None = None
         self._ledger: Ledger
@@ -73,19 +74,19 @@ class Cursor:
         """The next read-back begins here; what is stamped before has been delivered, or precedes the start."""
         return self.high_water - self._window
 
-    @property
-    def memory_horizon(self) -> datetime:
-        """What is stamped before this may be forgotten: neither a read-back nor an event brings it any more.
+    def forgettable(self, high_water: datetime) -> datetime:
+        """What is stamped before this instant may be forgotten once the read-back has come to `high_water`.
 
-        An event may be late by up to W, and its row's stamp older than that by another W.
+        Neither a read-back nor an event brings it any more: an event may be late by up to W, and its row's stamp older
+        than that by another W.
         """
-        return self.high_water - 2 * self._window
+        return high_water - 2 * self._window
 
-    @property
     def safe_high_water(self) -> datetime:
-        """The high water to restart from: not beyond any row that has arrived but waits for others."""
+        """The high water to restart from: it never falls, nor passes a row that has arrived but waits for others."""
         floor = self._ledger.floor
-        return self.high_water if floor is None else min(self.high_water, floor)
+        self._safe = max(self._safe, self.high_water if floor is None else min(self.high_water, floor))
+        return self._safe
 
     def event(self, row: RawRow) -> list[Accepted]:
         """What to deliver now that the socket has brought `row`.
@@ -121,7 +122,7 @@ class Cursor:
             self.high_water = max(self.high_water, min(position.updated_at, self._ceiling))
         if len(page.rows) >= limit:
             return position
-        self._ledger.forget(self.memory_horizon)
+        self._ledger.forget(self.forgettable(self.high_water))
         return None
 
     @property

@@ -86,7 +86,6 @@ class _Advance:
 
     watch: _Watch[Any]
     high_water: datetime
-    horizon: datetime
 
 
 class _Watch(Generic[R]):
@@ -427,7 +426,7 @@ class Subscriber(Generic[R]):
                     continue
                 self._deliver(watch, accepted, live=False)
             position = watch.cursor.turn(page, limit, exchange=page.server_time - read_at)
-            self._put(_Advance(watch, watch.cursor.safe_high_water, watch.cursor.memory_horizon))
+            self._put(_Advance(watch, watch.cursor.safe_high_water()))
 
     async def _wait_for_room(self) -> None:
         while len(self._queue) >= self._policy.max_waiting:
@@ -517,7 +516,8 @@ class Subscriber(Generic[R]):
 
     def _advance(self, entry: _Advance) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.advance(entry.watch.source.name, entry.high_water, entry.horizon)
+            forgettable = entry.watch.cursor.forgettable(entry.high_water)
+            self._checkpoint.advance(entry.watch.source.name, entry.high_water, forgettable)
 
     def _park(self, source: Source[R], row: RawRow, error: Exception) -> None:
         self.statistics.undecodable += 1
