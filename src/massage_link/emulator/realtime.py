@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from .events import ACTIONS
@@ -177,7 +178,7 @@ class Hub:
         for delay in self.faults.deliveries():
             due = loop.time() + delay
             if in_order:
-                due = connection.due = max(due, connection.due)
+                due = connection.due = max(due, math.nextafter(connection.due, math.inf))
             if due <= loop.time():
                 connection.socket.write_frame(frame)
             else:
