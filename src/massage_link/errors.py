@@ -15,7 +15,8 @@
     ├── RuleError                   the marketplace's rules refuse it; the message says what is possible
     │   ├── IllegalTransition       not from this state
     │   ├── NotAllowed              not by this person
-    │   ├── SlotTaken               the therapist's time is held by another booking
+    │   ├── SlotTaken               the therapist's time is held by another booking; carries free times nearby
+    │   ├── NotAvailable            the therapist takes no bookings at that time
     │   ├── StaleBooking            somebody changed the booking first; carries the current one
     │   ├── IdempotencyMismatch     the key was used for a different request
     │   └── RoomFrozen              the conversation is closed
@@ -62,6 +63,7 @@ __all__ = [
     "NoAnswer",
     "NotAllowed",
     "NotAppwrite",
+    "NotAvailable",
     "NotFound",
     "OutcomeUnknown",
     "RateLimited",
@@ -142,12 +144,19 @@ class SlotTaken(RuleError):
 
     Attributes:
         taken: starts of the five-minute slots that are held, UTC, ascending.
+        nearest: starts of the nearest times at which the service is free, UTC, ascending; empty when the therapist
+            has no catalogue to tell them by.
 
     """
 
-    def __init__(self, message: str, *, taken: tuple[datetime, ...] = ()) -> None:
+    def __init__(self, message: str, *, taken: tuple[datetime, ...] = (), nearest: tuple[datetime, ...] = ()) -> None:
         super().__init__(message)
         self.taken = taken
+        self.nearest = nearest
+
+
+class NotAvailable(RuleError):
+    """The therapist takes no bookings at that time: outside the hours, too soon, too far ahead, or not at all."""
 
 
 class StaleBooking(RuleError):

@@ -12,13 +12,17 @@ from massage_link.client.operation import AsyncResource, Pages, Resource, SyncRe
 from massage_link.client.paging import DEFAULT_PAGE, pages_of
 from massage_link.domain.booking import Booking, BookingEvent, BookingPlace, Status
 from massage_link.domain.money import Money
-from massage_link.domain.request import BookingRequest
+from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.states import Command
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKING_PLACES, BOOKINGS
+from massage_link.domain.wish import BookingWish
 from massage_link.errors import InvalidInput, NotFound
-from massage_link.usecases.bookings import get_booking, request_booking, transition
+from massage_link.usecases.bookings import request_booking
+from massage_link.usecases.lookups import get_booking
 from massage_link.usecases.ports import find
+from massage_link.usecases.rescheduling import reschedule
+from massage_link.usecases.transitions import Quote, Wanted, acting, expire_due, quote, transition
 from massage_link.wire.call import Flow
 
 if TYPE_CHECKING:
@@ -38,18 +42,19 @@ class BookingOperations(Resource):
         therapist_id: str,
         service: str,
         starts_at: datetime,
-        ends_at: datetime,
-        price: Money,
-        timezone: str = "UTC",
+        ends_at: datetime | None = None,
+        price: Money | None = None,
+        timezone: str | None = None,
         area: str = "",
         address: str = "",
         note: str = "",
         customer_name: str = "",
-        therapist_name: str = "",
-        buffer: timedelta = timedelta(0),
-        cancellation_policy: str = "",
+        therapist_name: str | None = None,
+        buffer: timedelta | None = None,
+        cancellation_policy: CancellationPolicy | None = None,
         canary: bool = False,
         idempotency_key: str | None = None,
+        exception: str = "",
     ) -> Flow[Booking]:
         """Book a therapist's time; the booking is pending until the therapist answers. Needs an API key.
 
@@ -57,31 +62,33 @@ class BookingOperations(Resource):
 
         Args:
             customer_id, therapist_id: Appwrite user ids.
-            service: what is booked, at most 128 characters.
-            starts_at, ends_at: aware instants on whole minutes, in the future, end after start.
-            price: what the customer pays.
-            timezone: IANA zone in which it takes place.
+            service: what is booked, at most 128 characters; of the therapist's catalogue when there is one.
+            starts_at: the beginning: an aware instant on a whole minute, in the future.
+            ends_at, price: the end and what the customer pays; None takes what the catalogue says for the service.
+            timezone: IANA zone in which it takes place; None takes the therapist's, or UTC.
             area: coarse place, which the therapist sees at once.
             address: exact place, which the therapist sees once the booking is accepted.
             note: for the therapist, at most 2,000 characters.
             customer_name, therapist_name: for display, at most 128 characters.
-            buffer: time kept free before and after.
-            cancellation_policy: as agreed, frozen on the booking.
+            buffer: time kept free before and after; None takes the service's.
+            cancellation_policy: what a cancellation costs, frozen on the booking; None takes the therapist's.
             canary: made by a health check; left out of totals.
             idempotency_key: repeating the request with the same key gives the same booking.
+            exception: ops' reason to book outside the therapist's hours; it is kept in the booking's history.
 
         Returns:
             The booking as it was written; its `created_at` is known after the next read.
 
         Raises:
-            InvalidBooking: malformed, or in the past.
-            SlotTaken: the therapist's time is held by another booking.
+            InvalidBooking: malformed, or in the past, or without a price that no catalogue says.
+            NotAvailable: the therapist takes no bookings at that time.
+            SlotTaken: the therapist's time is held by another booking; carries free times nearby.
             IdempotencyMismatch: the key was used for another request.
             OutcomeUnknown: no clear answer came, and the outcome could not be read.
 
         """
         self.link.require_key("bookings.request")
-        request = BookingRequest(
+        wish = BookingWish(
             customer_id=customer_id,
             therapist_id=therapist_id,
             service=service,
@@ -98,7 +105,7 @@ class BookingOperations(Resource):
             cancellation_policy=cancellation_policy,
             canary=canary,
         )
-        return request_booking(self._ports, request, idempotency_key=idempotency_key)
+        return request_booking(self._ports, wish, idempotency_key=idempotency_key, exception=exception)
 
     @operation
     def accept(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
@@ -124,9 +131,58 @@ class BookingOperations(Resource):
         return self._move("decline", Command.DECLINE, booking_id, by, reason)
 
     @operation
-    def cancel(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
-        """Cancel a booking that has not ended; its time becomes free. Arguments and errors as `accept`."""
-        return self._move("cancel", Command.CANCEL, booking_id, by, reason)
+    def cancel(
+        self,
+        booking_id: str,
+        *,
+        by: str | None = None,
+        reason: str = "",
+        expected_version: int | None = None,
+    ) -> Flow[Booking]:
+        """Cancel a booking that has not ended; its time becomes free.
+
+        A customer who cancels an accepted booking late owes the fee of its policy; ask `quote_cancellation` first, and
+        give its `version` as `expected_version`. Further arguments and errors as `accept`.
+        """
+        return self._move("cancel", Command.CANCEL, booking_id, by, reason, expected_version=expected_version)
+
+    @operation
+    def quote_cancellation(self, booking_id: str, *, by: str | None = None) -> Flow[Quote]:
+        """What a cancellation by this user would cost now; None asks for ops, whose cancellation is free.
+
+        Raises:
+            NotFound: there is no such booking.
+            NotAllowed: this user has no part in it.
+
+        """
+        booking = yield from get_booking(self._ports, booking_id)
+        return quote(booking, acting(by)(booking).role, self._ports.now())
+
+    @operation
+    def reschedule(
+        self, booking_id: str, starts_at: datetime, *, by: str | None = None, reason: str = ""
+    ) -> Flow[Booking]:
+        """Move a booking to another time, in one atomic step; its length and price stay. Needs an API key.
+
+        An accepted booking that its customer moves has to be accepted again; otherwise its state stays.
+
+        Args:
+            booking_id: which booking.
+            starts_at: the new beginning, an aware instant on a whole minute, in the future; may overlap the old time.
+            by: id of the customer or therapist who moves it; None acts as ops, who may move it outside the hours.
+            reason: said to the other side, at most 500 characters.
+
+        Raises:
+            SlotTaken: the time is held by another booking; carries free times nearby.
+            NotAvailable: the therapist takes no bookings at that time.
+            InvalidBooking: the new time can not be.
+
+        and those of `accept`.
+
+        """
+        self.link.require_key("bookings.reschedule")
+        wanted = Wanted(Command.RESCHEDULE, reason=reason, starts_at=starts_at)
+        return reschedule(self._ports, booking_id, wanted, actor=acting(by))
 
     @operation
     def start(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
@@ -139,9 +195,25 @@ class BookingOperations(Resource):
         return self._move("complete", Command.COMPLETE, booking_id, by, reason)
 
     @operation
-    def no_show(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
-        """Note that the customer did not come. Arguments and errors as `accept`."""
-        return self._move("no_show", Command.NO_SHOW, booking_id, by, reason)
+    def no_show(self, booking_id: str, reason: str, *, by: str | None = None, waive_fee: bool = False) -> Flow[Booking]:
+        """Note that the customer did not come; they owe the fee of the booking's policy, if it has one.
+
+        Args:
+            booking_id: which booking.
+            reason: what was seen, 1 to 500 characters.
+            by: id of the therapist; None acts as ops.
+            waive_fee: ops only: no fee although the policy asks for one.
+
+        Errors as `accept`.
+
+        """
+        return self._move("no_show", Command.NO_SHOW, booking_id, by, reason, waive_fee=waive_fee)
+
+    @operation
+    def expire_due(self, *, limit: int = 100) -> Flow[int]:
+        """Expire pending bookings whose time to answer is over; the result is how many. Needs an API key."""
+        self.link.require_key("bookings.expire_due")
+        return expire_due(self._ports, limit=limit)
 
     @operation
     def get(self, booking_id: str) -> Flow[Booking]:
@@ -211,9 +283,11 @@ class BookingOperations(Resource):
         queries = [Query.equal("bookingId", [booking_id]), Query.order_asc("version")]
         return pages_of(self._ports, BOOKING_EVENTS, queries)
 
-    def _move(self, name: str, command: Command, booking_id: str, by: str | None, reason: str) -> Flow[Booking]:
+    def _move(
+        self, name: str, command: Command, booking_id: str, by: str | None, reason: str, **wanted: Any
+    ) -> Flow[Booking]:
         self.link.require_key(f"bookings.{name}")
-        return transition(self._ports, booking_id, command, by=by, reason=reason)
+        return transition(self._ports, booking_id, Wanted(command, reason=reason, **wanted), actor=acting(by))
 
 
 def _instant(name: str, value: datetime) -> str:

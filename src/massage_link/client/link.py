@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from massage_link.client.availability import AsyncAvailability, Availability
 from massage_link.client.bookings import AsyncBookings, Bookings
 from massage_link.client.chat import AsyncChat, Chat
 from massage_link.client.commissions import AsyncCommissions, Commissions
@@ -167,6 +168,7 @@ class MassageLink(BaseLink):
         BaseLink.__init__(self, session, ports)
         self._http = http
         self._owns_http = owns
+        self.availability = Availability(self)
         self.bookings = Bookings(self)
         self.chat = Chat(self)
         self.commissions = Commissions(self)
@@ -251,6 +253,7 @@ class AsyncMassageLink(BaseLink):
         BaseLink.__init__(self, session, ports)
         self._http = http
         self._owns_http = owns
+        self.availability = AsyncAvailability(self)
         self.bookings = AsyncBookings(self)
         self.chat = AsyncChat(self)
         self.commissions = AsyncCommissions(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,7 +11,9 @@ from pydantic import Field
 
 from massage_link.domain.commission import Rounding
 from massage_link.domain.money import Money
+from massage_link.domain.policy import CancellationPolicy, parse_policy
 from massage_link.domain.rows import BookingId, Code, Minor, Name, Row, ShortText, UserId, UtcDatetime
+from massage_link.domain.slots import buckets
 
 __all__ = [
     "Booking",
@@ -63,6 +65,7 @@ class BookingEventType(StrEnum):
     STARTED = "started"
     COMPLETED = "completed"
     NO_SHOW = "no_show"
+    RESCHEDULED = "rescheduled"
 
 
 class Booking(Row):
@@ -109,6 +112,24 @@ class Booking(Row):
     def buffer(self) -> timedelta:
         """Time kept free before and after."""
         return timedelta(minutes=self.buffer_minutes)
+
+    @property
+    def policy(self) -> CancellationPolicy | None:
+        """What a cancellation costs, as agreed; None when nothing was."""
+        return parse_policy(self.cancellation_policy)
+
+    @property
+    def free_until(self) -> datetime | None:
+        """Until when the customer may cancel it free of charge once accepted; None when that never costs anything."""
+        policy = self.policy
+        if policy is None or policy.fee_bps == 0:
+            return None
+        return self.starts_at - timedelta(hours=policy.free_until_hours)
+
+    @property
+    def buckets(self) -> range:
+        """Numbers of the five-minute slots that it holds while it is live."""
+        return buckets(self.starts_at, self.ends_at, self.buffer)
 
 
 class BookingKey(Row):

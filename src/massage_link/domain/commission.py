@@ -19,6 +19,7 @@ from pydantic import Field
 
 from massage_link.domain.ids import entry_id
 from massage_link.domain.money import MAX_MINOR, Money
+from massage_link.domain.policy import share_of
 from massage_link.domain.rows import Code, Minor, Row, ShortText, UserId, UtcDatetime
 from massage_link.errors import InvalidInput
 
@@ -31,6 +32,7 @@ __all__ = [
     "Rounding",
     "Split",
     "accrual",
+    "charge_fee",
     "split",
 ]
 
@@ -65,7 +67,13 @@ class EntryKind(StrEnum):
 
 
 class Commission(Row):
-    """What the platform earns on one booking: the projection of its ledger entries. The row id is the booking id."""
+    """What the platform earns on one booking: the projection of its ledger entries. The row id is the booking id.
+
+    Attributes:
+        entries: how many ledger entries the booking has.
+        version: 1 when computed, one more with each change.
+
+    """
 
     therapist_id: UserId
     gross_minor: Minor
@@ -76,6 +84,7 @@ class Commission(Row):
     status: CommissionStatus
     refunded_minor: Minor = 0
     refunded_commission_minor: Minor = 0
+    entries: Annotated[int, Field(ge=1, le=10**7)] = 1
     version: Annotated[int, Field(ge=1, le=10**7)] = 1
     canary: bool = False
 
@@ -145,7 +154,7 @@ def split(gross: Money, rate_bps: int) -> Split:
         raise InvalidInput(f"a commission is computed on an amount of zero or more, not on {gross}.")
     if not 0 <= rate_bps <= _WHOLE_BPS:
         raise InvalidInput(f"a commission rate is 0 to {_WHOLE_BPS} basis points, not {rate_bps}.")
-    commission = Money((gross.minor * rate_bps + _WHOLE_BPS // 2) // _WHOLE_BPS, gross.currency)
+    commission = share_of(gross, rate_bps)
     return Split(gross, commission, gross - commission)
 
 
@@ -164,3 +173,42 @@ def accrual(commission: Commission, at: UtcDatetime) -> CommissionEntry:
         reference="accrual",
         at=at,
     )
+
+
+def charge_fee(
+    commission: Commission, fee: Split, *, version: int, at: UtcDatetime
+) -> tuple[Commission, CommissionEntry]:
+    """What becomes of a commission when a fee takes the place of the price, and the ledger entry that says so.
+
+    Args:
+        commission: as it stands.
+        fee: what the customer owes instead of the price, and its shares.
+        version: of the booking by which the fee fell due; the entry's reference is ``fee:{version}``.
+        at: the instant.
+
+    """
+    after = commission.model_copy(
+        update={
+            "status": CommissionStatus.DUE,
+            "gross_minor": fee.gross.minor,
+            "commission_minor": fee.commission.minor,
+            "net_minor": fee.net.minor,
+            "entries": commission.entries + 1,
+            "version": commission.version + 1,
+        }
+    )
+    # The entry holds the difference, so that the entries of a booking always add up to its commission.
+    entry = CommissionEntry(
+        id=entry_id(commission.id, after.entries),
+        booking_id=commission.id,
+        n=after.entries,
+        therapist_id=commission.therapist_id,
+        kind=EntryKind.FEE,
+        gross_minor=after.gross_minor - commission.gross_minor,
+        commission_minor=after.commission_minor - commission.commission_minor,
+        net_minor=after.net_minor - commission.net_minor,
+        currency=commission.currency,
+        reference=f"fee:{version}",
+        at=at,
+    )
+    return after, entry

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field
 
+from massage_link.domain.calendar import Availability, Service, parse_availability, parse_services
+from massage_link.domain.policy import CancellationPolicy, parse_policy
 from massage_link.domain.rows import Name, Row, ShortText
+from massage_link.errors import InvalidInput
 
 __all__ = ["Therapist", "TherapistTerms"]
-
-_Minutes = Annotated[int, Field(ge=0, le=24 * 60)]
 
 
 class Therapist(Row):
@@ -18,9 +20,9 @@ class Therapist(Row):
 
     Attributes:
         timezone: IANA zone of the hours.
-        hours: weekly hours as JSON text.
-        services: services with prices and durations as JSON text.
-        buffer_minutes: time kept free before and after each booking.
+        hours: `Availability` as JSON text.
+        services: a list of `Service` as JSON text.
+        policy: `CancellationPolicy` as JSON text; empty for none.
 
     """
 
@@ -28,8 +30,44 @@ class Therapist(Row):
     timezone: ShortText
     hours: Annotated[str, Field(max_length=4_000)] = "{}"
     services: Annotated[str, Field(max_length=8_000)] = "[]"
-    buffer_minutes: _Minutes = 0
+    policy: Annotated[str, Field(max_length=1_000)] = ""
     active: bool = True
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the hours."""
+        try:
+            return ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise InvalidInput(f"therapist {self.id} has the time zone {self.timezone!r}, which is none.") from None
+
+    @property
+    def availability(self) -> Availability:
+        """When they can be booked; InvalidInput when the row is malformed."""
+        return parse_availability(self.hours)
+
+    @property
+    def offers(self) -> tuple[Service, ...]:
+        """What they offer; InvalidInput when the row is malformed."""
+        return parse_services(self.services)
+
+    @property
+    def cancellation_policy(self) -> CancellationPolicy | None:
+        """What a cancellation costs; InvalidInput when the row is malformed."""
+        return parse_policy(self.policy)
+
+    def service(self, name: str) -> Service:
+        """The service of this name.
+
+        Raises:
+            InvalidInput: they do not offer it; the message lists what they do.
+
+        """
+        for each in self.offers:
+            if each.name == name:
+                return each
+        offered = ", ".join(each.name for each in self.offers) or "nothing"
+        raise InvalidInput(f"{self.name} does not offer {name!r}; on offer: {offered}.")
 
 
 class TherapistTerms(Row):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,14 +19,13 @@ from massage_link.domain.booking import (
 from massage_link.domain.commission import DEFAULT_COMMISSION_BPS
 from massage_link.domain.ids import checked_id, event_id, slot_id
 from massage_link.domain.money import MAX_MINOR, Money
+from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.slots import MAX_SLOTS, SLOT, buckets
-from massage_link.domain.states import Actor
+from massage_link.domain.states import ANSWER_WITHIN, Actor, answer_by
 from massage_link.errors import InvalidBooking, InvalidInput
 
 __all__ = ["ANSWER_WITHIN", "BookingRequest", "NewBooking", "new_booking"]
 
-#: How long a therapist has to answer a request; never past its start.
-ANSWER_WITHIN = timedelta(hours=24)
 _TEXTS = {
     "service": 128,
     "area": 128,
@@ -36,7 +33,6 @@ _TEXTS = {
     "note": 2_000,
     "customer_name": 128,
     "therapist_name": 128,
-    "cancellation_policy": 1_000,
 }
 
 
@@ -54,7 +50,7 @@ class BookingRequest:
         note: for the therapist, at most 2,000 characters.
         customer_name, therapist_name: for display.
         buffer: time kept free before and after, whole minutes.
-        cancellation_policy: as agreed, frozen on the booking, at most 1,000 characters.
+        cancellation_policy: as agreed, frozen on the booking; None for none.
         canary: made by a health check; left out of ledger, statements and analytics.
 
     """
@@ -72,13 +68,8 @@ class BookingRequest:
     customer_name: str = ""
     therapist_name: str = ""
     buffer: timedelta = timedelta(0)
-    cancellation_policy: str = ""
+    cancellation_policy: CancellationPolicy | None = None
     canary: bool = False
-
-    def fingerprint(self) -> str:
-        """64 hex digits that are the same for the same request, by which a repeat is told from a different request."""
-        facts = json.dumps(asdict(self), sort_keys=True, default=_canonical)
-        return hashlib.sha256(facts.encode()).hexdigest()
 
     def check_form(self) -> None:
         """Refuse what can never be a booking, whenever it is asked for.
@@ -127,9 +118,14 @@ class BookingRequest:
             raise InvalidBooking(
                 f"ends_at {self.ends_at.isoformat()} is not after starts_at {self.starts_at.isoformat()}."
             )
-        if self.buffer < timedelta(0) or self.buffer % timedelta(minutes=1):
-            raise InvalidBooking(f"buffer is zero or more whole minutes, not {self.buffer}.")
-        if len(self.buckets) > MAX_SLOTS:
+        whole = isinstance(self.buffer, timedelta) and not self.buffer % timedelta(minutes=1)
+        if not whole or self.buffer < timedelta(0):
+            raise InvalidBooking(f"buffer is zero or more whole minutes, a timedelta, not {self.buffer!r}.")
+        try:
+            slots = len(self.buckets)
+        except OverflowError:
+            raise InvalidBooking("the booking lies beyond the calendar.") from None
+        if slots > MAX_SLOTS:
             longest = (MAX_SLOTS - 1) * SLOT
             raise InvalidBooking(f"a booking with its buffers lasts at most {longest}, this one is longer.")
         try:
@@ -174,6 +170,7 @@ def new_booking(
     now: datetime,
     actor: Actor | None = None,
     commission_bps: int = DEFAULT_COMMISSION_BPS,
+    exception: str = "",
 ) -> NewBooking:
     """The rows of a new, pending booking.
 
@@ -184,6 +181,7 @@ def new_booking(
         now: the instant, aware.
         actor: who asks; the customer unless it is said.
         commission_bps: the platform's share in basis points, frozen here.
+        exception: why it is taken outside the therapist's hours; kept in the event.
 
     Raises:
         InvalidBooking: the request can not be booked.
@@ -204,6 +202,7 @@ def new_booking(
             actor=actor.id,
             actor_role=actor.role,
             to_status=Status.PENDING,
+            reason=exception,
             at=now,
         ),
         slots=tuple(
@@ -228,22 +227,14 @@ def _booking(request: BookingRequest, booking_id: str, now: datetime) -> Booking
         price_minor=request.price.minor,
         currency=request.price.currency,
         status=Status.PENDING,
-        expires_at=min(now + ANSWER_WITHIN, request.starts_at),
+        expires_at=answer_by(now, request.starts_at),
         customer_name=request.customer_name,
         therapist_name=request.therapist_name,
         note=request.note,
-        cancellation_policy=request.cancellation_policy,
+        cancellation_policy=request.cancellation_policy.text() if request.cancellation_policy else "",
         canary=request.canary,
     )
 
 
 def _minutes(duration: timedelta) -> int:
     return int(duration.total_seconds()) // 60
-
-
-def _canonical(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.timestamp()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    raise TypeError(f"no canonical form for {type(value).__name__}")

@@ -1,0 +1,47 @@
+"""``link.availability``: when a therapist can be booked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from massage_link.client.operation import AsyncResource, Resource, SyncResource, operation
+from massage_link.domain.calendar import FreeSlot
+from massage_link.domain.people import Therapist
+from massage_link.usecases.slots import free_times, get_therapist
+from massage_link.wire.call import Flow
+
+__all__ = ["AsyncAvailability", "Availability", "AvailabilityOperations"]
+
+
+class AvailabilityOperations(Resource):
+    """What can be asked of a therapist's calendar, defined once."""
+
+    @operation
+    def slots(self, therapist_id: str, service: str, start: datetime, end: datetime) -> Flow[list[FreeSlot]]:
+        """The times at which a service can be booked, ascending, in UTC. Needs an API key.
+
+        Args:
+            therapist_id: whose time.
+            service: name of the service in the therapist's catalogue.
+            start, end: aware instants, at most 31 days apart: the first possible beginning, and where to stop.
+
+        Raises:
+            NotFound: there is no such therapist in the catalogue.
+            InvalidInput: a service that is not on offer, or a range that is not one.
+
+        """
+        self.link.require_key("availability.slots")
+        return free_times(self._ports, therapist_id, service, start=start, end=end)
+
+    @operation
+    def therapist(self, therapist_id: str) -> Flow[Therapist]:
+        """A therapist's public catalogue: services, prices, hours. NotFound when there is none."""
+        return get_therapist(self._ports, therapist_id)
+
+
+class Availability(AvailabilityOperations, SyncResource):
+    """Calendars, blocking."""
+
+
+class AsyncAvailability(AvailabilityOperations, AsyncResource):
+    """Calendars, awaited."""

@@ -1,0 +1,134 @@
+"""Who holds which of a therapist's five-minute slots, and what is free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from appwrite.query import Query
+
+from massage_link.domain.booking import Slot, Status
+from massage_link.domain.calendar import FreeSlot, Service, free_slots
+from massage_link.domain.ids import slot_id
+from massage_link.domain.people import Therapist
+from massage_link.domain.slots import bucket_start, buckets
+from massage_link.domain.tables import BOOKINGS, SLOTS, THERAPISTS
+from massage_link.errors import InvalidInput, NotFound
+from massage_link.usecases.ports import Ports, find
+from massage_link.wire.call import Flow
+from massage_link.wire.rows import IDS_PER_QUERY, list_raw_rows, list_rows, with_ids
+
+__all__ = ["bucket_of", "free_times", "get_therapist", "held", "nearest_free", "overdue", "starts_of"]
+
+#: Rows of one page of taken slots: more than a fortnight that is booked day and night.
+_PAGE = 5_000
+_LONGEST_RANGE = timedelta(days=31)
+_NEAREST = 3
+#: How far around a time that is taken free ones are looked for.
+_AROUND = timedelta(days=2)
+
+
+def bucket_of(row_id: str) -> int:
+    """The number of a slot, from its row id."""
+    return int(row_id.rpartition("_")[2])
+
+
+def held(ports: Ports, slot_ids: Iterable[str], *, except_by: str) -> Flow[list[Slot]]:
+    """Those of the slots that another booking holds."""
+    ids = list(slot_ids)
+    found: list[Slot] = []
+    for first in range(0, len(ids), IDS_PER_QUERY):
+        some = ids[first : first + IDS_PER_QUERY]
+        found += yield from list_rows(ports.address(SLOTS), Slot, [with_ids(some), Query.limit(len(some))])
+    return [slot for slot in found if slot.booking_id != except_by]
+
+
+def overdue(ports: Ports, slots: Iterable[Slot]) -> Flow[list[str]]:
+    """Ids of the bookings that hold these slots although their time to answer is over."""
+    booking_ids = sorted({slot.booking_id for slot in slots})[:IDS_PER_QUERY]
+    rows = yield from list_rows(
+        ports.address(BOOKINGS), BOOKINGS.model, [with_ids(booking_ids), Query.limit(len(booking_ids))]
+    )
+    now = ports.now()
+    return [
+        row.id for row in rows if row.status is Status.PENDING and row.expires_at is not None and row.expires_at <= now
+    ]
+
+
+def get_therapist(ports: Ports, therapist_id: str) -> Flow[Therapist]:
+    """The therapist's catalogue.
+
+    Raises:
+        NotFound: there is none.
+
+    """
+    therapist = yield from find(ports, THERAPISTS, therapist_id)
+    if therapist is None:
+        raise NotFound(f"there is no therapist {therapist_id!r} in the catalogue.")
+    return therapist
+
+
+def free_times(
+    ports: Ports, therapist_id: str, service: str, *, start: datetime, end: datetime
+) -> Flow[list[FreeSlot]]:
+    """The times at which a service can be booked, ascending: two calls, a third for a calendar that is all but full.
+
+    Args:
+        ports: surroundings.
+        therapist_id: whose time.
+        service: name of the service.
+        start, end: aware instants, at most 31 days apart; the service begins at or after the first, before the second.
+
+    Raises:
+        NotFound: there is no such therapist.
+        InvalidInput: a service that is not on offer, or a range that is not one.
+
+    """
+    if start.tzinfo is None or end.tzinfo is None or not start < end <= start + _LONGEST_RANGE:
+        raise InvalidInput(
+            f"a range of at most {_LONGEST_RANGE.days} days is asked for, from one aware instant to a later one, "
+            f"not {start} to {end}."
+        )
+    therapist = yield from get_therapist(ports, therapist_id)
+    return (yield from _free(ports, therapist, therapist.service(service), start, end))
+
+
+def nearest_free(ports: Ports, therapist: Therapist, service: Service, wanted: datetime) -> Flow[tuple[datetime, ...]]:
+    """The free beginnings that are nearest to a time that is taken, ascending."""
+    free = yield from _free(ports, therapist, service, wanted - _AROUND, wanted + _AROUND)
+    starts = sorted((slot.starts_at for slot in free), key=lambda start: abs(start - wanted))
+    return tuple(sorted(starts[:_NEAREST]))
+
+
+def _free(ports: Ports, therapist: Therapist, service: Service, start: datetime, end: datetime) -> Flow[list[FreeSlot]]:
+    if not therapist.active:
+        return []
+    around = buckets(start, end + service.duration, service.buffer)
+    taken = yield from _taken(ports, therapist.id, around)
+    return list(
+        free_slots(therapist.availability, therapist.zone, service, start=start, end=end, now=ports.now(), taken=taken)
+    )
+
+
+def _taken(ports: Ports, therapist_id: str, wanted: range) -> Flow[set[int]]:
+    """Numbers of the held slots in a range: row ids of one therapist sort as their numbers do."""
+    queries = [
+        Query.greater_than_equal("$id", slot_id(therapist_id, wanted.start)),
+        Query.less_than("$id", slot_id(therapist_id, wanted.stop)),
+        Query.order_asc("$id"),
+        Query.limit(_PAGE),
+        Query.select(["$id"]),
+    ]
+    taken: set[int] = set()
+    cursor: list[str] = []
+    while True:
+        page = yield from list_raw_rows(ports.address(SLOTS), [*queries, *cursor])
+        taken |= {bucket_of(row["$id"]) for row in page.rows}
+        if len(page.rows) < _PAGE:
+            return taken
+        cursor = [Query.cursor_after(page.rows[-1]["$id"])]
+
+
+def starts_of(slots: Iterable[Slot]) -> tuple[datetime, ...]:
+    """Beginnings of the slots, ascending."""
+    return tuple(sorted(bucket_start(bucket_of(slot.id)) for slot in slots))
