@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from .core import Emulator, Settings
-from .errors import AppwriteError
+from .errors import AppwriteError, ServerFailure
 from .limits import Limits
-from .query import UnsupportedByServerError
 from .routes import all_routes, websocket
 from .routing import Call, Reply, Route, Router, ScalarBodyError
 
@@ -98,7 +97,7 @@ class App:
             reply = await self._dispatch(call)
         except AppwriteError as error:
             return Reply(error.body(), error.code, error.headers)
-        except (UnsupportedByServerError, ScalarBodyError):
+        except (ServerFailure, ScalarBodyError):
             return Reply(AppwriteError("general_unknown").body(), 500)
         except DropConnection:
             raise

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .errors import AppwriteError
+from .errors import AppwriteError, ServerFailure
 from .kernel import unique_id
 from .permissions import as_list, parse
 from .query import listing, order_by, parse_all, where
 from .tablestore import DuplicateError, Table
-from .writes import ConflictError, LimitError, MissingColumnError, StructureError, Writer
+from .writes import ConflictError, LimitError, MissingColumnError, NotANumberError, StructureError, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,7 +139,10 @@ class Commit:
         key = data.get("column") or data.get("attribute") or ""
         by = data.get("value", 1)
         by = float(by) if isinstance(by, str) else by
-        row = self._writer(table, entry).shift(table, entry["rowId"], key, sign * by, data.get(bound))
+        try:
+            row = self._writer(table, entry).shift(table, entry["rowId"], key, sign * by, data.get(bound))
+        except NotANumberError as error:
+            raise ServerFailure(f"increment of {key}") from error
         self._wrote(table, row)
         self.events.append(Event(table, "update", entry["rowId"]))
 
@@ -200,4 +203,4 @@ def _check_permission_texts(data: Mapping[str, Any]) -> None:
     """Texts that are no permissions end a commit with 500, which is how the server fails on them."""
     for text in as_list(data.get("$permissions") or []) or []:
         if not is_permission(text):
-            raise RuntimeError(f"not a permission: {text!r}")
+            raise ServerFailure(f"not a permission: {text!r}")

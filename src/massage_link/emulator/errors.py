@@ -184,6 +184,10 @@ class AppwriteError(Exception):
         return {"message": self.message, "code": self.code, "type": self.type, "version": VERSION}
 
 
+class ServerFailure(Exception):  # noqa: N818 - it is the other server's failure, and meant
+    """The real server fails here with a bare 500, so this one does; the message says at what."""
+
+
 def invalid_param(name: str, why: str) -> AppwriteError:
     """400 `general_argument_invalid` about the parameter `name`."""
     return AppwriteError("general_argument_invalid", message=f"Invalid `{name}` param: {why}")

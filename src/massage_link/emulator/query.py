@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .dates import Clockwork, DateError, parse_date
-from .errors import AppwriteError
+from .errors import AppwriteError, ServerFailure
 from .kernel import fold, is_id, weigh
 from .permissions import as_list
 from .sqlite import dumps
@@ -85,10 +85,6 @@ def invalid(message: str) -> AppwriteError:
     return AppwriteError("general_query_invalid", message=message)
 
 
-class UnsupportedByServerError(Exception):
-    """A query at which the real server fails with 500 (`exists`, `elemMatch`, dotted attributes)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Query:
     """One parsed query; the values of `and` and `or` are queries."""
@@ -116,7 +112,7 @@ def parse(text: object) -> Query:
 
 def _from_value(value: Any) -> Query:
     if not isinstance(value, dict):
-        raise UnsupportedByServerError
+        raise ServerFailure("a query that SQL cannot answer")
     method, attribute, values = value.get("method", ""), value.get("attribute", ""), value.get("values", [])
     method, attribute = ("" if method is None else method), ("" if attribute is None else attribute)
     values = [] if values is None and "values" not in value else values
@@ -277,7 +273,7 @@ def _attribute_fault(table: Table, attribute: str) -> str | None:
     if attribute in _INTERNAL or attribute in table.columns:
         return None
     if "." in attribute and attribute.partition(".")[0] in table.columns:
-        raise UnsupportedByServerError
+        raise ServerFailure("a query that SQL cannot answer")
     return f"Attribute not found in schema: {attribute}"
 
 
@@ -294,9 +290,9 @@ def _filter_fault(table: Table, query: Query, clock: Clockwork) -> str | None:
     if method in ("exists", "notExists"):
         if not values:
             return f"{_ucfirst(method)} queries require at least one value."
-        raise UnsupportedByServerError
+        raise ServerFailure("a query that SQL cannot answer")
     if method == "elemMatch":
-        raise UnsupportedByServerError
+        raise ServerFailure("a query that SQL cannot answer")
     if method in ("equal", *_CONTAINS) and (not values or values == [[]]):
         return f"{_ucfirst(method)} queries require at least one value."
     if method in _ONE_VALUE and len(values) != 1:

@@ -83,12 +83,12 @@ class Table:
         self._columns_suffix = f',"$databaseId":"{self.database_id}","$tableId":"{self.id}"}}'
         self._documents_suffix = f',"$databaseId":"{self.database_id}","$collectionId":"{self.id}"}}'
 
-    def settle(self) -> None:
-        """Make columns and indexes available whose time has come."""
+    def settle(self, *, at_once: bool = False) -> None:
+        """Make columns and indexes available whose time has come, or all of them."""
         if not self._settling:
             return
         now = time.monotonic()
-        for name in [name for name, due in self._settling.items() if due <= now]:
+        for name in [name for name, due in self._settling.items() if at_once or due <= now]:
             del self._settling[name]
         self.columns = {key: column for key, column in self.all_columns.items() if key not in self._settling}
 
