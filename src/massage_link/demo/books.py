@@ -1,0 +1,44 @@
+"""What the tables hold at the end, read with the key."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from appwrite.query import Query
+
+from massage_link.client.link import AsyncMassageLink
+from massage_link.client.paging import pages_of
+from massage_link.demo.verdict import Books
+from massage_link.domain.rows import Row
+from massage_link.domain.tables import BOOKINGS, CHAT_MESSAGES, CHAT_ROOMS, COMMISSION_ENTRIES, COMMISSIONS, Table
+
+__all__ = ["read_books"]
+
+R = TypeVar("R", bound=Row)
+_PAGE = 1_000
+
+
+async def read_books(link: AsyncMassageLink) -> Books:
+    """Every row of the tables that the verdict looks at, but for those of canary bookings."""
+    bookings = await _all_rows(link, BOOKINGS)
+    canaries = {booking.id for booking in bookings if booking.canary}
+    rooms, commissions = await _all_rows(link, CHAT_ROOMS), await _all_rows(link, COMMISSIONS)
+    messages, entries = await _all_rows(link, CHAT_MESSAGES), await _all_rows(link, COMMISSION_ENTRIES)
+    return Books(
+        bookings=[each for each in bookings if not each.canary],
+        rooms=[each for each in rooms if each.id not in canaries],
+        messages=[each for each in messages if each.room_id not in canaries],
+        commissions=[each for each in commissions if each.id not in canaries],
+        entries=[each for each in entries if each.booking_id not in canaries],
+        totals=await link.commissions.totals(),
+    )
+
+
+async def _all_rows(link: AsyncMassageLink, table: Table[R]) -> list[R]:
+    pages = pages_of(link.ports, table, [Query.order_asc("$createdAt")], page_size=_PAGE)
+    rows: list[R] = []
+    page: list[R] | None = None
+    while page is None or len(page) == pages.size:
+        page = await link.run(pages.page(rows[-1] if rows else None))
+        rows += page
+    return rows
