@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from massage_link.realtime import Credential, Mutable, Numbered, Page, Policy, Source, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from massage_link.realtime import Position
+    from massage_link.realtime import Change, Position
 
 FAST = Policy(
     window=timedelta(seconds=5),
@@ -50,13 +51,13 @@ class RealtimeDouble:
 
     Attributes:
         lose: how many of the next events are written but not sent.
-        silent: True makes the sockets half-open: nothing is sent any more, pongs neither.
         greeting: sent instead of ``connected`` when set.
+        answers: sent instead of the response to a message of this type; None for no answer.
         refuse_with: HTTP statuses for the next handshakes.
         read_errors: raised by the next read-backs.
-        known_sessions: what a handshake's secret must be; anybody else is a guest.
+        known_secrets: what a handshake's secret must be; anybody else is a guest.
         handshakes: the headers of each.
-        received: every message from clients.
+        received: every message from clients; `heard` is set with each.
 
     """
 
@@ -64,17 +65,18 @@ class RealtimeDouble:
         self.tables: dict[str, Table] = {}
         self.clock_offset = timedelta(0)
         self.lose = 0
-        self.silent = False
-        self.silent_about: set[str] = set()
         self.greeting: Mapping[str, Any] | None = None
+        self.answers: dict[str, Mapping[str, Any] | None] = {}
         self.refuse_with: deque[int] = deque()
         self.read_errors: deque[Exception] = deque()
         self.fetched: list[str] = []
         self.read_backs = 0
-        self.known_sessions = {"secret"}
+        self.known_secrets = {"secret"}
         self.handshakes: list[Mapping[str, str]] = []
         self.received: list[dict[str, Any]] = []
+        self.heard = asyncio.Event()
         self._subscriptions: dict[ServerConnection, dict[str, list[str]]] = {}
+        self._frozen: set[ServerConnection] = set()
         self.server: Server | None = None
 
     @property
@@ -119,7 +121,7 @@ class RealtimeDouble:
 
     def send(self, connection: ServerConnection, message: Any) -> None:
         """Put a message on the wire now, without waiting."""
-        if not self.silent:
+        if connection not in self._frozen and connection.state is State.OPEN:
             text = message if isinstance(message, str) else json.dumps(message)
             connection.protocol.send_text(text.encode())
             connection.send_data()
@@ -128,6 +130,10 @@ class RealtimeDouble:
         """Send a message to every connection."""
         for connection in self._subscriptions:
             self.send(connection, message)
+
+    def freeze(self) -> None:
+        """Make the open connections half-open: they receive nothing any more, pongs neither."""
+        self._frozen.update(self._subscriptions)
 
     def cut(self) -> None:
         """Break every connection as a crash would."""
@@ -186,21 +192,26 @@ class RealtimeDouble:
     async def _serve(self, connection: ServerConnection) -> None:
         self._subscriptions[connection] = {}
         secret = self.handshakes[-1].get("X-Appwrite-Session", "")
-        user = {"$id": "ann"} if secret in self.known_sessions else None
+        secret = secret or self.handshakes[-1].get("X-Appwrite-JWT", "")
+        user = {"$id": "ann"} if secret in self.known_secrets else None
         greeting = {"type": "connected", "data": {"channels": [], "subscriptions": [], "user": user}}
         self.send(connection, self.greeting or greeting)
         try:
             async for frame in connection:
                 message = json.loads(frame)
                 self.received.append(message)
-                if message["type"] not in self.silent_about:
-                    self._answer(connection, message)
+                self.heard.set()
+                self._answer(connection, message)
         except ConnectionClosed:
             pass
         finally:
             del self._subscriptions[connection]
 
     def _answer(self, connection: ServerConnection, message: dict[str, Any]) -> None:
+        if message["type"] in self.answers:
+            if (answer := self.answers[message["type"]]) is not None:
+                self.send(connection, answer)
+            return
         if message["type"] == "ping":
             self.send(connection, {"type": "pong"})
             return
@@ -238,3 +249,23 @@ def _is_after(row: Mapping[str, Any], after: Position) -> bool:
     if after.sequence is None:
         return stamp >= after.updated_at
     return (stamp, int(row["$sequence"])) > (after.updated_at, int(after.sequence))
+
+
+async def take(subscriber: Subscriber[Any], count: int) -> list[Change[Any]]:
+    """The next `count` changes."""
+    async with asyncio.timeout(20):
+        return [await anext(subscriber) for _ in range(count)]
+
+
+async def until_live(subscriber: Subscriber[Any]) -> None:
+    """Wait for the subscriber, but not for ever."""
+    async with asyncio.timeout(20):
+        await subscriber.wait_until_live()
+
+
+async def until(subscriber: Subscriber[Any], name: str) -> None:
+    """Wait until the subscriber enters a state of this name."""
+    async with asyncio.timeout(20):
+        async for state in subscriber.states():
+            if state.name == name:
+                return

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from massage_link.realtime.cursor import Cursor
+from massage_link.realtime.ledger import Arrival
 from massage_link.realtime.source import Mutable, Numbered, Page, Position
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 WINDOW = 10
 PAGE = 2
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+ARRIVAL = Arrival(live=False, at=_EPOCH)
 
 
 def instant(second: int) -> datetime:
@@ -144,7 +146,7 @@ class ModelConsumer:
 
     def receive(self, row: dict[str, Any]) -> None:
         """An event arrives."""
-        self.queue += self.cursor.event(row)
+        self.queue += self.cursor.offer(row, ARRIVAL)
 
     def begin_read_back(self) -> None:
         """Begin a read-back, giving up one that is under way."""
@@ -156,7 +158,7 @@ class ModelConsumer:
             return
         page = self.server.read_back(self.position)
         for row in page.rows:
-            self.queue += self.cursor.listed(row)
+            self.queue += self.cursor.offer(row, ARRIVAL)
         self.position = self.cursor.turn(page, PAGE)
         self.queue.append(self.cursor.safe_high_water())
 
@@ -170,7 +172,7 @@ class ModelConsumer:
         """Fetch missing numbers until none is missing or none can be read."""
         while asked := self.cursor.wanted():
             rows = self.server.fetch(asked)
-            self.queue += self.cursor.fetched(asked, rows, now=float(self.server.now))
+            self.queue += self.cursor.fetched(asked, rows, ARRIVAL, now=float(self.server.now))
             if not rows:
                 return
 

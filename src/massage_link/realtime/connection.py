@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from massage_link.realtime.source import Credential
 
 _MAX_FRAME = 8 * 2**20  # a row has at most 64 KiB, yet its JSON may escape every character, and names come on top
+_FAREWELL = 1.0  # seconds
 _HEADERS = {"session": "X-Appwrite-Session", "jwt": "X-Appwrite-JWT"}
 
 
@@ -65,8 +67,20 @@ async def converse(
         await first_to_end(connection.read(), connection.watch())
     except (ConnectionClosed, OSError) as error:
         raise ConnectionEnded(Remedy.RETRY, _closing(error)) from error
+    except asyncio.CancelledError:
+        await _say_goodbye(socket)
+        raise
+    else:
+        await _say_goodbye(socket)
     finally:
-        socket.transport.abort()  # nothing is to be said any more, and a dead peer would make a farewell wait
+        socket.transport.abort()  # a dead peer would make a proper end wait
+
+
+async def _say_goodbye(socket: ClientConnection) -> None:
+    """Close properly if the server answers soon; the caller cuts the connection in any case."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FAREWELL):
+            await socket.close()
 
 
 async def first_to_end(*coroutines: Coroutine[None, None, None]) -> None:

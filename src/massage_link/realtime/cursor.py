@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from massage_link.realtime.ledger import Arrival
     from massage_link.realtime.source import Identity, Page, RawRow
 
 
@@ -88,24 +89,20 @@ class Cursor:
         self._safe = max(self._safe, self.high_water if floor is None else min(self.high_water, floor))
         return self._safe
 
-    def event(self, row: RawRow) -> list[Accepted]:
-        """What to deliver now that the socket has brought `row`.
+    def offer(self, row: RawRow, arrival: Arrival) -> list[Accepted]:
+        """What to deliver now that the socket has brought `row`, or a read-back has listed it.
 
         Raises UnexpectedAnswer when the row lacks what it is told apart by.
         """
-        return self._ledger.offer(row)
+        return self._ledger.offer(row, arrival)
 
     def begin(self) -> Position:
         """Where a new read-back begins."""
         self._ceiling = None
         return Position(self.horizon)
 
-    def listed(self, row: RawRow) -> list[Accepted]:
-        """What to deliver now that a read-back has listed `row`. Raises UnexpectedAnswer like `event`."""
-        return self._ledger.offer(row)
-
     def turn(self, page: Page, limit: int, *, exchange: timedelta = timedelta(0)) -> Position | None:
-        """Where the page after `page` begins, or None at the end; to be called once the page's rows are `listed`.
+        """Where the page after `page` begins, or None at the end; to be called once the page's rows are offered.
 
         Args:
             page: what the server answered.
@@ -134,11 +131,13 @@ class Cursor:
         """Numbered rows that are missing and have to be fetched; empty for rows that change."""
         return self._sequences.wanted() if self._sequences is not None else []
 
-    def fetched(self, asked: Sequence[Wanted], rows: Iterable[RawRow], *, now: float) -> list[Accepted]:
+    def fetched(
+        self, asked: Sequence[Wanted], rows: Iterable[RawRow], arrival: Arrival, *, now: float
+    ) -> list[Accepted]:
         """What to deliver now that the answer to `asked` is here; `now` is a monotonic time in seconds."""
         if self._sequences is None:
             return []
-        return self._sequences.fetched(asked, rows, settled=self.horizon, now=now)
+        return self._sequences.fetched(asked, rows, arrival, settled=self.horizon, now=now)
 
     def give_up(self, *, now: float) -> tuple[list[Accepted], list[Skipped]]:
         """Pass over numbered rows that stayed unreadable for longer than W."""

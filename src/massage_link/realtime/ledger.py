@@ -39,6 +39,22 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a row reached this process.
+
+    Attributes:
+        live: True for the socket, False for a read-back or a fetch.
+        at: when, UTC.
+        server_timestamp: the event's own time, ISO 8601; empty where there was no event.
+
+    """
+
+    live: bool
+    at: datetime
+    server_timestamp: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """A row state that has to be delivered now.
 
@@ -47,6 +63,7 @@ class Accepted:
         mark: what is to be remembered once the consumer has dealt with it.
         token: names this state among all states of the row, the same at every delivery.
         first_sight: True when the ledger knew nothing of this row.
+        arrival: how the row came, which may be a while ago.
 
     """
 
@@ -54,12 +71,13 @@ class Accepted:
     mark: Mark
     token: str
     first_sight: bool
+    arrival: Arrival
 
 
 class Ledger(Protocol):
     """What a cursor asks of either ledger."""
 
-    def offer(self, row: RawRow) -> list[Accepted]:
+    def offer(self, row: RawRow, arrival: Arrival) -> list[Accepted]:
         """The rows that may be delivered now that `row` has arrived: none, this one, or several that waited for it.
 
         Raises UnexpectedAnswer when the row lacks what it is told apart by.
@@ -138,7 +156,7 @@ class VersionLedger:
         version = integer_of(row, self._column) if self._column is not None else None
         return Mark(_id_of(row), version, digest_of(row) if version is None else "", stamp_of(row))
 
-    def offer(self, row: RawRow) -> list[Accepted]:
+    def offer(self, row: RawRow, arrival: Arrival) -> list[Accepted]:
         """See `Ledger.offer`."""
         mark = self.mark_of(row)
         known = self._marks.get(mark.key)
@@ -148,7 +166,7 @@ class VersionLedger:
             return []
         self.know(mark)
         token = str(mark.version) if mark.version is not None else f"{mark.stamp.isoformat()}~{mark.digest}"
-        return [Accepted(row, mark, token, first_sight=known is None)]
+        return [Accepted(row, mark, token, first_sight=known is None, arrival=arrival)]
 
     def know(self, mark: Mark) -> None:
         """See `Ledger.know`."""

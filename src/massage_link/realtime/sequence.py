@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from massage_link.errors import UnexpectedAnswer
-from massage_link.realtime.ledger import Accepted, Mark, drop, integer_of, stamp_of
+from massage_link.realtime.ledger import Accepted, Arrival, Mark, drop, integer_of, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ class _Scope:
     next: int | None  # the number to deliver next; None while it is not known where to begin
     stamp: datetime  # of the row delivered last
     highest: int = 0  # the greatest number known to exist
-    held: dict[int, RawRow] = field(default_factory=dict)
+    held: dict[int, tuple[RawRow, Arrival]] = field(default_factory=dict)
     floor: datetime | None = None  # the earliest stamp among rows that arrived and are not delivered
     absent_since: float | None = None  # when asking began to bring nothing
     skipped: set[int] = field(default_factory=set)
@@ -109,7 +109,7 @@ class SequenceLedger:
         scope.stamp = max(scope.stamp, mark.stamp)
         self._scopes[mark.key] = scope
 
-    def offer(self, row: RawRow) -> list[Accepted]:
+    def offer(self, row: RawRow, arrival: Arrival) -> list[Accepted]:
         """See `Ledger.offer`."""
         mark = self.mark_of(row)
         number = mark.version or 0
@@ -119,8 +119,8 @@ class SequenceLedger:
         if number == self._identity.first and scope.next is None:
             scope.next = number
         if scope.next is not None and number < scope.next:
-            return self._late(scope, mark, row)
-        self._hold(scope, mark, row)
+            return self._late(scope, mark, row, arrival)
+        self._hold(scope, mark, row, arrival)
         return self._drain(mark.key, scope)
 
     def wanted(self, limit: int = 100) -> list[Wanted]:
@@ -134,13 +134,14 @@ class SequenceLedger:
         return result
 
     def fetched(
-        self, asked: Sequence[Wanted], rows: Iterable[RawRow], *, settled: datetime, now: float
+        self, asked: Sequence[Wanted], rows: Iterable[RawRow], arrival: Arrival, *, settled: datetime, now: float
     ) -> list[Accepted]:
         """What may be delivered now that the answer to `asked` is here.
 
         Args:
             asked: what was asked for.
             rows: what was found of it.
+            arrival: how it came.
             settled: rows stamped before this have been delivered, or precede the consumer's start.
             now: a monotonic time in seconds.
 
@@ -158,7 +159,7 @@ class SequenceLedger:
             self._locate(scope, here, settled)
             for number, (mark, row) in here.items():
                 if scope.next is None or number >= scope.next:
-                    self._hold(scope, mark, row)
+                    self._hold(scope, mark, row, arrival)
             got = self._drain(name, scope)
             scope.absent_since = None if got or here else (scope.absent_since or now)
             accepted += got
@@ -219,32 +220,32 @@ class SequenceLedger:
             del scope.held[number]  # it came again while the answer was under way
             self._held -= 1
 
-    def _late(self, scope: _Scope, mark: Mark, row: RawRow) -> list[Accepted]:
+    def _late(self, scope: _Scope, mark: Mark, row: RawRow, arrival: Arrival) -> list[Accepted]:
         number = mark.version or 0
         if number not in scope.skipped:
             return []
         scope.skipped.discard(number)
         current = Mark(mark.key, (scope.next or 1) - 1, "", scope.stamp)
-        return [Accepted(row, current, str(number), first_sight=True)]
+        return [Accepted(row, current, str(number), first_sight=True, arrival=arrival)]
 
-    def _hold(self, scope: _Scope, mark: Mark, row: RawRow) -> None:
+    def _hold(self, scope: _Scope, mark: Mark, row: RawRow, arrival: Arrival) -> None:
         number = mark.version or 0
         scope.highest = max(scope.highest, number)
         scope.floor = min(scope.floor or mark.stamp, mark.stamp)
         if number in scope.held:
             return
         if self._held < self._max_held or number == scope.next or not scope.held:
-            scope.held[number] = row
+            scope.held[number] = row, arrival
             self._held += 1
 
     def _drain(self, name: str, scope: _Scope) -> list[Accepted]:
         accepted: list[Accepted] = []
         while scope.next is not None and scope.next in scope.held:
-            row = scope.held.pop(scope.next)
+            row, arrival = scope.held.pop(scope.next)
             self._held -= 1
             mark = Mark(name, scope.next, "", stamp_of(row))
             scope.stamp = max(scope.stamp, mark.stamp)
-            accepted.append(Accepted(row, mark, str(scope.next), first_sight=True))
+            accepted.append(Accepted(row, mark, str(scope.next), first_sight=True, arrival=arrival))
             scope.next += 1
         if accepted:
             scope.absent_since = None

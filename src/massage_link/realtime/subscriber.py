@@ -26,6 +26,7 @@ from massage_link.errors import MassageLinkError, RealtimeRefused, UnexpectedAns
 from massage_link.realtime.checkpoint import Progress
 from massage_link.realtime.connection import ConnectionEnded, converse, first_to_end, realtime_url
 from massage_link.realtime.cursor import Cursor
+from massage_link.realtime.ledger import Arrival
 from massage_link.realtime.policy import Backoff, Policy, RateWindow, is_transient, wait_for_limit
 from massage_link.realtime.protocol import Puzzling, Remedy, RowEvent, Subscribed, Subscription
 from massage_link.realtime.source import Change, Numbered, Position
@@ -373,7 +374,7 @@ class Subscriber(Generic[R]):
         self._read_back_due.set()
 
     def _on_event(self, event: RowEvent) -> None:
-        received_at = datetime.now(UTC)
+        arrival = Arrival(live=True, at=datetime.now(UTC), server_timestamp=event.timestamp)
         self.statistics.events += 1
         if event.action == "delete":
             return
@@ -383,16 +384,18 @@ class Subscriber(Generic[R]):
             return
         for name in event.subscriptions:
             watch = self._watches.get(name)
-            if watch is None:
-                continue
-            try:
-                accepted = watch.cursor.event(event.row)
-            except UnexpectedAnswer as error:
-                self._park(watch.source, event.row, error)
-                continue
-            self._deliver(watch, accepted, live=True, received_at=received_at, timestamp=event.timestamp)
-            if watch.cursor.has_gaps:
-                self._gap.set()
+            if watch is not None:
+                self._offer(watch, event.row, arrival)
+                if watch.cursor.has_gaps:
+                    self._gap.set()
+
+    def _offer(self, watch: _Watch[R], row: RawRow, arrival: Arrival) -> None:
+        try:
+            accepted = watch.cursor.offer(row, arrival)
+        except UnexpectedAnswer as error:
+            self._park(watch.source, row, error)
+        else:
+            self._deliver(watch, accepted)
 
     # --- reading back -------------------------------------------------------------------------------------------------
     async def _keep_reading_back(self) -> None:
@@ -418,13 +421,9 @@ class Subscriber(Generic[R]):
         while position is not None:
             await self._wait_for_room()
             read_at, page = await self._read(watch.source, position, limit=limit)
+            arrival = Arrival(live=False, at=datetime.now(UTC))
             for row in page.rows:
-                try:
-                    accepted = watch.cursor.listed(row)
-                except UnexpectedAnswer as error:
-                    self._park(watch.source, row, error)
-                    continue
-                self._deliver(watch, accepted, live=False)
+                self._offer(watch, row, arrival)
             position = watch.cursor.turn(page, limit, exchange=page.server_time - read_at)
             self._put(_Advance(watch, watch.cursor.safe_high_water()))
 
@@ -467,25 +466,18 @@ class Subscriber(Generic[R]):
             return False
         await self._wait_for_room()
         rows = await self._patiently(lambda: fetch([wanted.row_id for wanted in asked]))
-        accepted = watch.cursor.fetched(asked, rows, now=time.monotonic())
-        self._deliver(watch, accepted, live=False)
+        arrival = Arrival(live=False, at=datetime.now(UTC))
+        accepted = watch.cursor.fetched(asked, rows, arrival, now=time.monotonic())
+        self._deliver(watch, accepted)
         late, skipped = watch.cursor.give_up(now=time.monotonic())
         for gap in skipped:
             self.statistics.skipped += gap.last - gap.first + 1
             _log.error("%s: numbers %s to %s of %s cannot be read", watch.source.name, gap.first, gap.last, gap.scope)
-        self._deliver(watch, late, live=False)
+        self._deliver(watch, late)
         return bool(rows) or bool(accepted)
 
     # --- delivering ---------------------------------------------------------------------------------------------------
-    def _deliver(
-        self,
-        watch: _Watch[R],
-        accepted: Iterable[Accepted],
-        *,
-        live: bool,
-        received_at: datetime | None = None,
-        timestamp: str = "",
-    ) -> None:
+    def _deliver(self, watch: _Watch[R], accepted: Iterable[Accepted]) -> None:
         for one in accepted:
             try:
                 row = watch.source.decode(one.row)
@@ -501,13 +493,13 @@ class Subscriber(Generic[R]):
                 table=source.table,
                 row_id=row_id,
                 version=_version_of(source, one),
-                live=live,
-                received_at=received_at or datetime.now(UTC),
-                server_timestamp=_instant(timestamp) or one.mark.stamp,
+                live=one.arrival.live,
+                received_at=one.arrival.at,
+                server_timestamp=_instant(one.arrival.server_timestamp) or one.mark.stamp,
                 watch=source.name,
             )
             self.statistics.delivered += 1
-            self.statistics.replayed += not live
+            self.statistics.replayed += not one.arrival.live
             self._put(_Delivery(watch, change, one.mark))
 
     def _put(self, entry: _Delivery[R] | _Advance) -> None:
