@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from massage_link.domain.booking import (
@@ -70,6 +70,14 @@ class BookingRequest:
     buffer: timedelta = timedelta(0)
     cancellation_policy: CancellationPolicy | None = None
     canary: bool = False
+
+    def __post_init__(self) -> None:
+        # In UTC from here on: between two times of one zone, Python computes on the clock on the wall, so an hour over
+        # a change of clocks would count as none or two.
+        for name in ("starts_at", "ends_at"):
+            value = getattr(self, name)
+            if isinstance(value, datetime) and value.tzinfo is not None:
+                object.__setattr__(self, name, _utc(value))
 
     def check_form(self) -> None:
         """Refuse what can never be a booking, whenever it is asked for.
@@ -234,6 +242,13 @@ def _booking(request: BookingRequest, booking_id: str, now: datetime) -> Booking
         cancellation_policy=request.cancellation_policy.text() if request.cancellation_policy else "",
         canary=request.canary,
     )
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidBooking(f"{value.isoformat()} lies beyond the calendar.") from None
 
 
 def _minutes(duration: timedelta) -> int:

@@ -27,8 +27,10 @@ def buckets(starts_at: datetime, ends_at: datetime, buffer: timedelta = timedelt
         buffer: time kept free before and after.
 
     """
-    first = int((starts_at - buffer).timestamp() // _SECONDS)
-    last = -int(-(ends_at + buffer).timestamp() // _SECONDS)  # rounded up
+    # In UTC, because Python adds and subtracts on the clock on the wall, which jumps where a zone's clocks change.
+    begin, end = starts_at.astimezone(UTC) - buffer, ends_at.astimezone(UTC) + buffer
+    first = int(begin.timestamp() // _SECONDS)
+    last = -int(-end.timestamp() // _SECONDS)  # rounded up
     return range(first, last)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -285,7 +285,7 @@ def _checked_start(booking: Booking, starts_at: datetime | None, now: datetime) 
         raise InvalidBooking(f"starts_at {starts_at.isoformat()} is in the past (it is {now.isoformat()}).")
     if starts_at == booking.starts_at:
         raise InvalidBooking(f"booking {booking.id} begins at {starts_at.isoformat()} already.")
-    return starts_at
+    return starts_at.astimezone(UTC)
 
 
 def _facts(before: Booking, after: Booking, owed: Money | None, *, waive_fee: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from massage_link.domain.calendar import Service, refusal
@@ -79,6 +79,15 @@ class BookingWish:
         except InvalidInput as error:
             raise InvalidBooking(str(error)) from None
 
+    def _end_of(self, service: Service) -> datetime:
+        if not isinstance(self.starts_at, datetime) or self.starts_at.tzinfo is None:
+            raise InvalidBooking(f"starts_at is a datetime with a time zone, not {self.starts_at!r}.")
+        try:
+            # In UTC: Python adds on the clock on the wall, which jumps where a zone's clocks change.
+            return self.starts_at.astimezone(UTC) + service.duration
+        except OverflowError:
+            raise InvalidBooking(f"starts_at {self.starts_at.isoformat()} lies beyond the calendar.") from None
+
     def _from_catalogue(self, therapist: Therapist | None, service: Service | None) -> dict[str, Any]:
         facts: dict[str, Any] = {}
         if therapist is not None:
@@ -89,8 +98,7 @@ class BookingWish:
             }
         if service is not None:
             facts |= {"price": service.price, "buffer": service.buffer}
-            if isinstance(self.starts_at, datetime):
-                facts["ends_at"] = self.starts_at + service.duration
+            facts["ends_at"] = self._end_of(service)
         return facts
 
 

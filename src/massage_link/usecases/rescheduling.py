@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC
 
 from massage_link.domain.booking import Booking, Role
 from massage_link.domain.calendar import refusal
@@ -56,6 +57,7 @@ def _check_hours(ports: Ports, booking: Booking, wanted: Wanted, therapist: Ther
     start = wanted.starts_at
     if start is None or start.tzinfo is None:
         return  # the state machine says what is wrong with it
+    start = start.astimezone(UTC)  # Python adds on the clock on the wall, which jumps where a zone's clocks change
     end = start + (booking.ends_at - booking.starts_at)
     reason = refusal(therapist.availability, therapist.zone, starts_at=start, ends_at=end, now=ports.now())
     if reason is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from appwrite.query import Query
 
@@ -90,6 +90,7 @@ def free_times(
             f"not {start} to {end}."
         )
     therapist = yield from get_therapist(ports, therapist_id)
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
     return (yield from _free(ports, therapist, therapist.service(service), start, end))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -161,6 +162,36 @@ def test_a_new_booking_is_pending_and_says_what_was_asked_for() -> None:
         timedelta(minutes=15),
         "Europe/Berlin",
     )
+
+
+# --- clocks that change -----------------------------------------------------------------------------------------------
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "ends_at", "minutes"),
+    [
+        # The clocks go forward from 2 to 3: an hour on the wall is missing.
+        (datetime(2027, 3, 28, 1, 30, tzinfo=BERLIN), datetime(2027, 3, 28, 3, 30, tzinfo=BERLIN), 60),
+        # They go back from 3 to 2: the end reads earlier than the beginning.
+        (datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN), datetime(2026, 10, 25, 2, 15, fold=1, tzinfo=BERLIN), 45),
+    ],
+)
+def test_a_booking_over_a_change_of_clocks_is_as_long_as_it_really_is(
+    starts_at: datetime, ends_at: datetime, minutes: int
+) -> None:
+    request = replace(REQUEST, starts_at=starts_at, ends_at=ends_at, buffer=timedelta(0))
+    begun = new_booking(request, booking_id="b1", command_id="k", now=NOW)
+    assert begun.booking.duration_minutes == minutes
+    assert len(begun.slots) == minutes // 5
+    assert begun.booking.starts_at == starts_at.astimezone(UTC)
+
+
+def test_an_end_that_only_reads_later_is_refused() -> None:
+    # 02:15 the second time is after 02:30 the first time, and the reverse is not.
+    starts_at = datetime(2026, 10, 25, 2, 15, fold=1, tzinfo=BERLIN)
+    with pytest.raises(InvalidBooking, match="is not after starts_at"):
+        replace(REQUEST, starts_at=starts_at, ends_at=starts_at.replace(minute=30, fold=0)).check(NOW)
 
 
 def test_the_exact_address_is_not_on_the_booking() -> None:

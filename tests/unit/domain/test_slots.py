@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from massage_link.domain.slots import SLOT, bucket_start, buckets
@@ -55,12 +56,17 @@ def test_the_slots_cover_the_booking_and_nothing_that_it_does_not_touch(start: i
     assert after - SLOT < ends + timedelta(minutes=buffer) <= after
 
 
-@given(MINUTES, DURATIONS, st.sampled_from(["Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"]))
-def test_the_same_instants_in_another_zone_are_the_same_slots(start: int, duration: int, zone: str) -> None:
-    # The span includes the night in which Berlin's clocks go forward.
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"])
+@given(start=st.integers(0, 365 * 24 * 60), duration=DURATIONS, buffer=BUFFERS)
+@example(start=25 * 60 + 10, duration=60, buffer=15)  # 03:10 in Berlin, ten minutes after the clocks went forward
+@example(start=(211 * 24 + 1) * 60 + 10, duration=60, buffer=15)  # 02:10 for the second time, after they went back
+def test_the_same_instants_in_another_zone_are_the_same_slots(
+    zone: str, start: int, duration: int, buffer: int
+) -> None:
     begins, ends = _span(start, duration)
     local = ZoneInfo(zone)
-    assert buckets(begins.astimezone(local), ends.astimezone(local)) == buckets(begins, ends)
+    in_utc = buckets(begins, ends, timedelta(minutes=buffer))
+    assert buckets(begins.astimezone(local), ends.astimezone(local), timedelta(minutes=buffer)) == in_utc
 
 
 def test_a_slot_is_the_number_of_five_minutes_since_1970() -> None:

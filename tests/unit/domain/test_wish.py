@@ -42,7 +42,7 @@ def test_the_catalogue_fills_in_what_is_left_open() -> None:
 
 
 def test_what_is_said_wins_over_the_catalogue() -> None:
-    said = {
+    said: dict[str, Any] = {
         "ends_at": STARTS + timedelta(minutes=90),
         "price": Money(1, "USD"),
         "buffer": timedelta(0),
@@ -57,8 +57,10 @@ def test_what_is_said_wins_over_the_catalogue() -> None:
 def test_without_a_catalogue_price_and_end_have_to_be_said(missing: str, named: str) -> None:
     full = replace(WISH, price=Money(9500, "EUR"), ends_at=STARTS + timedelta(hours=1))
     assert full.completed(None).price == Money(9500, "EUR")
+    left_open: dict[str, Any] = {missing: None}
+    lacking = replace(full, **left_open)
     with pytest.raises(InvalidBooking, match=named):
-        replace(full, **{missing: None}).completed(None)
+        lacking.completed(None)
 
 
 def test_a_service_that_is_not_on_offer_is_refused_with_those_that_are() -> None:
