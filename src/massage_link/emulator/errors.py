@@ -184,7 +184,7 @@ class AppwriteError(Exception):
         return {"message": self.message, "code": self.code, "type": self.type, "version": VERSION}
 
 
-class ServerFailure(Exception):  # noqa: N818 - it is the other server's failure, and meant
+class ServerFailure(Exception):
     """The real server fails here with a bare 500, so this one does; the message says at what."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from emulator_fixture import Caller
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def call() -> Iterator[Caller]:
 @pytest.fixture
 def items(call: Caller) -> str:
     """The path of the rows of a table with one column of each common kind; signed-in users may create rows."""
-    columns = {
+    columns: dict[str, dict[str, object]] = {
         "title": {"kind": "string", "size": 40},
         "n": {"kind": "integer", "min": 0, "max": 1000, "default": 5},
         "f": {"kind": "float"},
