@@ -43,6 +43,7 @@ class Build:
         self._on_log = on_log
         self._now = now
         self._process: asyncio.subprocess.Process | None = None
+        self._stopped = False
 
     async def run(self) -> int:
         """Build, and return the size of the result in bytes.
@@ -71,7 +72,11 @@ class Build:
         self._on_log(f"{clock}{_RED}[{_END}open-runtimes{_RED}]{colour} {text} {_END}\r\n")
 
     def stop(self) -> None:
-        """Kill whatever the build is running."""
+        """End the build, and kill whatever it is running."""
+        self._stopped = True
+        self._kill()
+
+    def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -93,6 +98,8 @@ class Build:
         return "\n".join(["set -e", *exports, ". runtime-env/bin/activate", self._plan.commands])
 
     async def _shell(self, script: str) -> None:
+        if self._stopped:
+            self._fail("Build was canceled.")
         self._process = await asyncio.create_subprocess_exec(
             "sh", "-c", script, cwd=self._plan.folder, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
@@ -104,7 +111,7 @@ class Build:
         except TimeoutError as error:
             self._fail(f"Error: Build timed out after {_BUILD_SECONDS} seconds.", error)
         finally:
-            self.stop()
+            self._kill()
         if status != 0:
             self._fail(f"Error: Build command failed with exit status {status}.")
 

@@ -141,7 +141,10 @@ class Deployments:
         self._emulator.functions.in_background(self._build(function, deployment["$id"]))
 
     async def _build(self, function: Record, id: str) -> None:
-        deployment = self._change(self._registry.deployments[id], status="processing")
+        deployment = self._registry.deployments.get(id)
+        if deployment is None or deployment["status"] == "canceled":
+            return
+        deployment = self._change(deployment, status="processing")
         log: list[str] = []
 
         def add_to_log(piece: str) -> None:
