@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -188,3 +188,59 @@ def test_rows_that_change_come_with_increasing_versions_and_the_newest_is_never_
 
 def test_numbered_rows_come_every_one_in_order() -> None:
     run_state_machine_as_test(NumberedRows, settings=_THOROUGH)
+
+
+def _settled(consumer: ModelConsumer) -> None:
+    consumer.read_back()
+    consumer.fill()
+    consumer.consume()
+
+
+BEYOND = st.integers(WINDOW + 1, 10 * WINDOW)
+
+
+@given(late=BEYOND, other=BEYOND)
+def test_beyond_the_window_a_row_whose_event_is_lost_comes_with_its_next_version(late: int, other: int) -> None:
+    server = ModelServer()
+    consumer = ModelConsumer(server, Mutable("version"))
+    server.write("late", 1, late=late + other)
+    server.now += other
+    server.write("other", 1)
+    _settled(consumer)  # moves the high water past the late row's stamp
+    server.now += late
+    _settled(consumer)
+    assert consumer.versions("late") == []
+    server.write("late", 2)
+    _settled(consumer)
+    assert consumer.versions("late") == [2]
+
+
+@given(late=BEYOND, other=BEYOND)
+def test_beyond_the_window_an_event_that_arrives_is_delivered_all_the_same(late: int, other: int) -> None:
+    server = ModelServer()
+    consumer = ModelConsumer(server, Mutable("version"))
+    write = server.write("late", 1, late=late + other)
+    server.now += other
+    server.write("other", 1)
+    server.now += late
+    consumer.receive(write.row())
+    _settled(consumer)
+    assert consumer.versions("late") == [1]
+
+
+@given(late=BEYOND, other=BEYOND)
+def test_beyond_the_window_a_missed_number_is_fetched_when_the_next_one_arrives(late: int, other: int) -> None:
+    server = ModelServer()
+    consumer = ModelConsumer(server, Numbered(scope="scope", number="version"), capacity=10)
+    server.write("r_1", 1, scope="r")
+    _settled(consumer)
+    server.write("r_2", 2, scope="r", late=late + other)
+    server.now += other
+    server.write("s_1", 1, scope="s")
+    _settled(consumer)
+    server.now += late
+    _settled(consumer)
+    assert consumer.numbers("r") == [1]
+    server.write("r_3", 3, scope="r")
+    _settled(consumer)
+    assert consumer.numbers("r") == [1, 2, 3]
