@@ -87,12 +87,12 @@ class Server:
 
 
 @contextmanager
-def own_database(server: Server) -> Iterator[Server]:
+def own_database(server: Server, tables: Sequence[Table[Row]] = TABLES) -> Iterator[Server]:
     """The server with our tables in a new database, which is removed at the end."""
     database = f"test_{secrets.token_hex(6)}"
     with server.link() as link:
         try:
-            link.run(push_schema(Ports(database=database)))
+            link.run(push_schema(Ports(database=database), tables=tables))
             yield replace(server, database=database)
         finally:
             with suppress(NotFound):
