@@ -15,12 +15,14 @@ from weakref import WeakKeyDictionary
 
 from massage_link.client.link import AsyncMassageLink
 from massage_link.domain.rows import Row
-from massage_link.errors import MassageLinkError, NotFound, UsageError
+from massage_link.errors import InvalidInput, MassageLinkError, NotAllowed, NotFound, UsageError
 from massage_link.settings import FunctionSettings
+from massage_link.usecases.commands import Caller, run_command
 from massage_link.usecases.ports import Ports
+from massage_link.usecases.reported import report, status_of
 from massage_link.wire.call import Flow
 
-__all__ = ["Context", "booking_created"]
+__all__ = ["Context", "booking_created", "run_commands"]
 
 #: Both spellings: the server names an event by documents for `….create` patterns and by rows for `….rows.*` patterns.
 _EVENT = re.compile(r"databases\.[^.]+\.(?:collections|tables)\.[^.]+\.(?:documents|rows)\.(?P<row>.+)\.[a-z]+")
@@ -65,6 +67,49 @@ async def booking_created(context: Context, ensure: Callable[[Ports, str], Flow[
         return context.res.json({"error": type(error).__name__, "message": str(error)}, status, {})
     context.log(f"booking {booking_id}: {'a draft, nothing to do' if row is None else 'done'}")
     return context.res.json({"bookingId": booking_id, "ensured": None if row is None else row.id}, 200, {})
+
+
+async def run_commands(context: Context) -> Any:
+    """Run one command of a signed-in user: the body is ``{"command": "bookings.accept", "arguments": {…}}``.
+
+    Who gives it is what Appwrite says (``x-appwrite-user-id``), never what the body says.
+
+    Returns:
+        200 with ``{"result": …}``, or the status of an error with ``{"error": {"type", "message", …}}``, which the SDK
+        raises as the same error at the caller's.
+
+    """
+    try:
+        name, arguments = _command(context.req)
+        link = _link().with_key(_key(context.req.headers))
+        caller = Caller(_user_id(context.req.headers))
+        result = await link.run(run_command(link.ports, caller, name, arguments))
+    except MassageLinkError as error:
+        status = status_of(error)
+        (context.error if status >= 500 else context.log)(f"{type(error).__name__}: {error}")
+        return context.res.json({"error": report(error)}, status, {})
+    context.log(f"{name}: done")
+    return context.res.json({"result": result}, 200, {})
+
+
+def _command(request: Any) -> tuple[str, Mapping[str, Any]]:
+    try:
+        body = request.body_json
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or not isinstance(body.get("command"), str):
+        raise InvalidInput('the body is JSON: {"command": "bookings.accept", "arguments": {…}}.')
+    arguments = body.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise InvalidInput("the arguments of a command are a JSON object.")
+    return body["command"], arguments
+
+
+def _user_id(headers: Mapping[str, str]) -> str:
+    user_id = headers.get("x-appwrite-user-id", "")
+    if not user_id:
+        raise NotAllowed("commands are given by a signed-in user; with an API key the SDK runs the use case itself.")
+    return user_id
 
 
 def _booking_id(request: Any) -> str:

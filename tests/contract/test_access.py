@@ -232,7 +232,7 @@ async def test_a_user_is_told_that_writing_needs_a_key(
     acting: Mapping[Part, AsyncMassageLink], seeded: Seeded, market: Market
 ) -> None:
     for link in acting.values():
-        with pytest.raises(CredentialRequired, match="api_key"):
+        with pytest.raises(CredentialRequired, match="API key"):
             await link.bookings.request(**market.wish())
         with pytest.raises(CredentialRequired, match="api_key"):
             await link.bookings.accept(seeded.booking_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from massage_link.client.operation import AsyncResource, Resource, SyncResource, operation
 from massage_link.domain.calendar import FreeSlot
@@ -18,7 +19,7 @@ class AvailabilityOperations(Resource):
 
     @operation
     def slots(self, therapist_id: str, service: str, start: datetime, end: datetime) -> Flow[list[FreeSlot]]:
-        """The times at which a service can be booked, ascending, in UTC. Needs an API key.
+        """The times at which a service can be booked, ascending, in UTC.
 
         Args:
             therapist_id: whose time.
@@ -30,7 +31,9 @@ class AvailabilityOperations(Resource):
             InvalidInput: a service that is not on offer, or a range that is not one.
 
         """
-        self.link.require_key("availability.slots")
+        if not self.link.acts_with_key:
+            asked = {"therapistId": therapist_id, "service": service, "start": start, "end": end}
+            return self._remote("availability.slots", asked, _slots)
         return free_times(self._ports, therapist_id, service, start=start, end=end)
 
     @operation
@@ -45,3 +48,9 @@ class Availability(AvailabilityOperations, SyncResource):
 
 class AsyncAvailability(AvailabilityOperations, AsyncResource):
     """Calendars, awaited."""
+
+
+def _slots(answer: Any) -> list[FreeSlot]:
+    return [
+        FreeSlot(datetime.fromisoformat(slot["startsAt"]), datetime.fromisoformat(slot["endsAt"])) for slot in answer
+    ]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from appwrite.query import Query
+from pydantic.alias_generators import to_camel
 
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
 from massage_link.client.paging import DEFAULT_PAGE, pages_of
@@ -17,7 +18,7 @@ from massage_link.domain.rows import to_wire_time
 from massage_link.domain.states import Command
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKING_PLACES, BOOKINGS
 from massage_link.domain.wish import BookingWish
-from massage_link.errors import InvalidInput, NotFound
+from massage_link.errors import CredentialRequired, InvalidInput, NotFound
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.lookups import get_booking
 from massage_link.usecases.ports import find
@@ -56,7 +57,10 @@ class BookingOperations(Resource):
         idempotency_key: str | None = None,
         exception: str = "",
     ) -> Flow[Booking]:
-        """Book a therapist's time; the booking is pending until the therapist answers. Needs an API key.
+        """Book a therapist's time; the booking is pending until the therapist answers.
+
+        With an API key the use case runs here; for a signed-in user the `commands` function runs it, and price, end,
+        buffer and policy are the catalogue's.
 
         Booking, terms, place, event and slots are written in one transaction, or nothing is.
 
@@ -87,7 +91,24 @@ class BookingOperations(Resource):
             OutcomeUnknown: no clear answer came, and the outcome could not be read.
 
         """
-        self.link.require_key("bookings.request")
+        if not self.link.acts_with_key:
+            self._refuse_for_users(
+                price=price, ends_at=ends_at, buffer=buffer, cancellation_policy=cancellation_policy, canary=canary
+            )
+            arguments = {
+                "customerId": customer_id,
+                "therapistId": therapist_id,
+                "service": service,
+                "startsAt": _instant("starts_at", starts_at),
+                "timezone": timezone,
+                "area": area,
+                "address": address,
+                "note": note,
+                "customerName": customer_name,
+                "exception": exception,
+                "idempotencyKey": idempotency_key or self._ports.new_id(),
+            }
+            return self._remote("bookings.request", arguments, Booking.model_validate)
         wish = BookingWish(
             customer_id=customer_id,
             therapist_id=therapist_id,
@@ -109,11 +130,11 @@ class BookingOperations(Resource):
 
     @operation
     def accept(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
-        """Accept a pending booking; the therapist may read the address from now on. Needs an API key.
+        """Accept a pending booking; the therapist may read the address from now on.
 
         Args:
             booking_id: which booking.
-            by: id of the therapist who accepts; None acts as ops, which a key is trusted with.
+            by: id of the therapist who accepts; None acts as ops, which a key is trusted with, or the signed-in user.
             reason: said to the customer, at most 500 characters.
 
         Raises:
@@ -155,6 +176,9 @@ class BookingOperations(Resource):
             NotAllowed: this user has no part in it.
 
         """
+        if not self.link.acts_with_key:
+            asked = {"bookingId": booking_id, "by": by}
+            return (yield from self._remote("bookings.quote_cancellation", asked, _quote))
         booking = yield from get_booking(self._ports, booking_id)
         return quote(booking, acting(by)(booking).role, self._ports.now())
 
@@ -162,7 +186,7 @@ class BookingOperations(Resource):
     def reschedule(
         self, booking_id: str, starts_at: datetime, *, by: str | None = None, reason: str = ""
     ) -> Flow[Booking]:
-        """Move a booking to another time, in one atomic step; its length and price stay. Needs an API key.
+        """Move a booking to another time, in one atomic step; its length and price stay.
 
         An accepted booking that its customer moves has to be accepted again; otherwise its state stays.
 
@@ -180,9 +204,7 @@ class BookingOperations(Resource):
         and those of `accept`.
 
         """
-        self.link.require_key("bookings.reschedule")
-        wanted = Wanted(Command.RESCHEDULE, reason=reason, starts_at=starts_at)
-        return reschedule(self._ports, booking_id, wanted, actor=acting(by))
+        return self._move("reschedule", Command.RESCHEDULE, booking_id, by, reason, starts_at=starts_at)
 
     @operation
     def start(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
@@ -286,8 +308,35 @@ class BookingOperations(Resource):
     def _move(
         self, name: str, command: Command, booking_id: str, by: str | None, reason: str, **wanted: Any
     ) -> Flow[Booking]:
-        self.link.require_key(f"bookings.{name}")
-        return transition(self._ports, booking_id, Wanted(command, reason=reason, **wanted), actor=acting(by))
+        if not self.link.acts_with_key:
+            asked = {
+                "bookingId": booking_id,
+                "commandId": self._ports.new_id(),
+                "by": by,
+                "reason": reason,
+                **{to_camel(key): value for key, value in wanted.items()},
+            }
+            return self._remote(f"bookings.{name}", asked, Booking.model_validate)
+        use_case = reschedule if command is Command.RESCHEDULE else transition
+        return use_case(self._ports, booking_id, Wanted(command, reason=reason, **wanted), actor=acting(by))
+
+    @staticmethod
+    def _refuse_for_users(**given: object) -> None:
+        decided = sorted(name for name, value in given.items() if value)
+        if decided:
+            raise CredentialRequired(
+                f"{' and '.join(decided)}: only a link with an API key decides that; for a signed-in user the "
+                "therapist's catalogue does. Leave it out."
+            )
+
+
+def _quote(answer: Any) -> Quote:
+    free_until = answer["freeUntil"]
+    return Quote(
+        Money(answer["feeMinor"], answer["currency"]),
+        None if free_until is None else datetime.fromisoformat(free_until),
+        answer["version"],
+    )
 
 
 def _instant(name: str, value: datetime) -> str:

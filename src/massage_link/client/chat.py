@@ -8,9 +8,11 @@ from appwrite.query import Query
 
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
 from massage_link.client.paging import DEFAULT_PAGE, pages_of
-from massage_link.domain.chat import ChatMessage, ChatRoom
+from massage_link.domain.chat import ChatMessage, ChatRead, ChatRoom
 from massage_link.domain.tables import CHAT_MESSAGES, CHAT_ROOMS
+from massage_link.errors import InvalidInput
 from massage_link.usecases.chat import get_room, send_message
+from massage_link.usecases.read_marks import mark_read
 from massage_link.wire.call import Flow
 
 if TYPE_CHECKING:
@@ -25,13 +27,15 @@ class ChatOperations(Resource):
     """What can be done in conversations, defined once. A room has the id of its booking."""
 
     @operation
-    def send(self, booking_id: str, body: str, *, sender_id: str, client_id: str | None = None) -> Flow[ChatMessage]:
-        """Send a message into a booking's room. Needs an API key.
+    def send(
+        self, booking_id: str, body: str, *, sender_id: str | None = None, client_id: str | None = None
+    ) -> Flow[ChatMessage]:
+        """Send a message into a booking's room; a signed-in user sends it through the `commands` function.
 
         Args:
             booking_id: which booking.
             body: plain text, 1 to 5,000 characters.
-            sender_id: the booking's customer or therapist.
+            sender_id: the booking's customer or therapist; a signed-in user is the sender.
             client_id: your own id for the message; sending again with the same one changes nothing.
 
         Raises:
@@ -43,8 +47,39 @@ class ChatOperations(Resource):
             OutcomeUnknown: no clear answer came; sending again with the client id that the message names is safe.
 
         """
-        self.link.require_key("chat.send")
+        if not self.link.acts_with_key:
+            asked = {
+                "bookingId": booking_id,
+                "body": body,
+                "senderId": sender_id,
+                "clientId": client_id or self._ports.new_id(),
+            }
+            return self._remote("chat.send", asked, ChatMessage.model_validate)
+        if sender_id is None:
+            raise InvalidInput("sender_id is missing: with an API key, say who sends the message.")
         return send_message(self._ports, booking_id, sender_id=sender_id, body=body, client_id=client_id)
+
+    @operation
+    def mark_read(self, booking_id: str, n: int, *, user_id: str | None = None) -> Flow[ChatRead]:
+        """Note that a participant has read a room up to message `n`; a mark never goes back.
+
+        Args:
+            booking_id: which room.
+            n: number of the last message that was read.
+            user_id: who read it; a signed-in user is the reader.
+
+        Raises:
+            NotFound: there is no such room.
+            NotAllowed: the user does not take part.
+            InvalidInput: there is no message of that number.
+
+        """
+        if not self.link.acts_with_key:
+            asked = {"bookingId": booking_id, "n": n, "userId": user_id}
+            return self._remote("chat.mark_read", asked, ChatRead.model_validate)
+        if user_id is None:
+            raise InvalidInput("user_id is missing: with an API key, say who has read it.")
+        return mark_read(self._ports, booking_id, user_id=user_id, n=n)
 
     @operation
     def room(self, booking_id: str) -> Flow[ChatRoom]:

@@ -57,6 +57,21 @@ class BaseLink(ABC):
         """Who acts."""
         return self._session.credential
 
+    @property
+    def acts_with_key(self) -> bool:
+        """Whether it acts with an API key, and runs the use cases itself."""
+        return self.credential.kind == "key"
+
+    def require_user(self, what: str) -> None:
+        """Refuse a call that needs somebody to be signed in.
+
+        Raises:
+            CredentialRequired: this link acts as a guest.
+
+        """
+        if self.credential.kind == "guest":
+            raise CredentialRequired(f"{what} is for signed-in users; make the link with a session, or sign in first.")
+
     def require_key(self, what: str) -> None:
         """Refuse a call that needs an API key.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from massage_link.client.remote import remote
 from massage_link.usecases.ports import Ports
 from massage_link.wire.call import Flow
 
@@ -27,6 +28,11 @@ class Resource:
     @property
     def _ports(self) -> Ports:
         return self.link.ports
+
+    def _remote(self, command: str, arguments: Mapping[str, Any], parse: Callable[[Any], T]) -> Flow[T]:
+        """Have the `commands` function run it for the signed-in user."""
+        self.link.require_user(command)
+        return remote(self._ports, command, arguments, parse)
 
 
 class SyncResource(Resource):

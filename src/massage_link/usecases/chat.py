@@ -38,7 +38,7 @@ from massage_link.usecases.ports import Ports, create_derived, find
 from massage_link.wire.call import Flow, Sleep
 from massage_link.wire.rows import create_row, list_rows, patch_row, read_by
 
-__all__ = ["ensure_room", "get_room", "send_message"]
+__all__ = ["ensure_room", "get_room", "newest_number", "refuse_stranger", "room_readers", "send_message"]
 
 #: The system message with which every room begins has this client id.
 _OPENED = "opened"
@@ -80,7 +80,7 @@ def ensure_room(ports: Ports, booking_id: str) -> Flow[ChatRoom | None]:
     if (yield from find(ports, BOOKING_EVENTS, event_id(booking_id, 1))) is None:
         return None
     first = _first_message(ports, booking)
-    yield from create_derived(ports, CHAT_MESSAGES, first, _readers(CHAT_MESSAGES, booking))
+    yield from create_derived(ports, CHAT_MESSAGES, first, room_readers(CHAT_MESSAGES, booking))
     room = ChatRoom(
         id=booking.id,
         customer_id=booking.customer_id,
@@ -91,7 +91,7 @@ def ensure_room(ports: Ports, booking_id: str) -> Flow[ChatRoom | None]:
         last_sender_id=first.sender_id,
         last_message_at=first.sent_at,
     )
-    return (yield from create_derived(ports, CHAT_ROOMS, room, _readers(CHAT_ROOMS, booking)))
+    return (yield from create_derived(ports, CHAT_ROOMS, room, room_readers(CHAT_ROOMS, booking)))
 
 
 def _first_message(ports: Ports, booking: Booking) -> ChatMessage:
@@ -108,7 +108,8 @@ def _first_message(ports: Ports, booking: Booking) -> ChatMessage:
     )
 
 
-def _readers(table: Table[Row], people: Booking | ChatRoom) -> list[str]:
+def room_readers(table: Table[Row], people: Booking | ChatRoom) -> list[str]:
+    """Ids of the users who may read a row of a conversation."""
     return table.user_readers(customer_id=people.customer_id, therapist_id=people.therapist_id)
 
 
@@ -144,7 +145,8 @@ def send_message(
     room = yield from ensure_room(ports, booking_id)
     if room is None:
         raise NotFound(f"booking {booking_id!r} is a draft that has not been admitted yet; it has no chat.")
-    _refuse_stranger_or_frozen(room, sender_id)
+    refuse_stranger(room, sender_id)
+    _refuse_frozen(room)
     sent = yield from _send_numbered(ports, room, sender_id=sender_id, body=body, client_id=client_id)
     # The room's preview is no reason to report a message that was sent as failed: the next message repairs it.
     with suppress(TransportError, StatusError, UnexpectedAnswer):
@@ -158,7 +160,7 @@ def _send_numbered(ports: Ports, room: ChatRoom, *, sender_id: str, body: str, c
     n = room.message_count + 1
     failure: MassageLinkError | None = None
     doubts: list[MassageLinkError] = []
-    readers = read_by(_readers(CHAT_MESSAGES, room))
+    readers = read_by(room_readers(CHAT_MESSAGES, room))
     try:
         for attempt in range(_ATTEMPTS):
             new = message(room.id, n, sender_id=sender_id, client_id=client_id, body=body, sent_at=ports.now())
@@ -176,7 +178,7 @@ def _send_numbered(ports: Ports, room: ChatRoom, *, sender_id: str, body: str, c
             if len(doubts) == _MAX_DOUBTS:
                 raise doubts[-1]
             yield from Sleep(ports.jitter(_PAUSE * min(attempt, 10)))
-            n = (yield from _newest_number(ports, room.id)) + 1
+            n = (yield from newest_number(ports, room.id)) + 1
     except (TransportError, StatusError, UnexpectedAnswer) as error:
         if not doubts:
             raise
@@ -201,14 +203,19 @@ def _same_message(earlier: ChatMessage, new: ChatMessage) -> ChatMessage:
     return earlier
 
 
-def _refuse_stranger_or_frozen(room: ChatRoom, sender_id: str) -> None:
-    if sender_id not in room.participants:
-        raise NotAllowed(f"user {sender_id} does not take part in the conversation about booking {room.id}.")
+def refuse_stranger(room: ChatRoom, user_id: str) -> None:
+    """NotAllowed for a user who does not take part in the conversation."""
+    if user_id not in room.participants:
+        raise NotAllowed(f"user {user_id} does not take part in the conversation about booking {room.id}.")
+
+
+def _refuse_frozen(room: ChatRoom) -> None:
     if room.status is RoomStatus.FROZEN:
         raise RoomFrozen(f"the conversation about booking {room.id} is closed.")
 
 
-def _newest_number(ports: Ports, room_id: str) -> Flow[int]:
+def newest_number(ports: Ports, room_id: str) -> Flow[int]:
+    """The number of a room's last message; 0 for none."""
     queries = [Query.equal("roomId", [room_id]), Query.order_desc("n"), Query.limit(1)]
     rows = yield from list_rows(ports.address(CHAT_MESSAGES), ChatMessage, queries)
     return rows[0].n if rows else 0

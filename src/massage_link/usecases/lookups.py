@@ -1,15 +1,15 @@
-"""Read a booking, and tell a draft from a booking."""
+"""Read a booking, and its latest event, by which a booking is told from a draft."""
 
 from __future__ import annotations
 
-from massage_link.domain.booking import Booking
+from massage_link.domain.booking import Booking, BookingEvent
 from massage_link.domain.ids import event_id
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS
 from massage_link.errors import NotFound
 from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow
 
-__all__ = ["get_booking", "is_draft"]
+__all__ = ["get_booking", "latest_event"]
 
 
 def get_booking(ports: Ports, booking_id: str) -> Flow[Booking]:
@@ -25,8 +25,7 @@ def get_booking(ports: Ports, booking_id: str) -> Flow[Booking]:
     return booking
 
 
-def is_draft(ports: Ports, booking: Booking) -> Flow[bool]:
-    """Whether a client wrote the row and nobody has admitted it: a booking has its first event, a draft has none."""
-    # A booking beyond version 1 has been through a transition. Only a key writes versions, but a client may have put
-    # any number into its draft, so the event of that very version is looked for.
-    return (yield from find(ports, BOOKING_EVENTS, event_id(booking.id, booking.version))) is None
+def latest_event(ports: Ports, booking: Booking) -> Flow[BookingEvent | None]:
+    """The event that made the booking what it is; None for a draft, which a client wrote and nobody has admitted."""
+    # A client may have put any version into its draft, so the event of that very version is looked for.
+    return (yield from find(ports, BOOKING_EVENTS, event_id(booking.id, booking.version)))

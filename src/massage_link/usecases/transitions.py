@@ -26,7 +26,7 @@ from massage_link.domain.tables import (
 from massage_link.errors import IllegalTransition, NotFound, StaleBooking
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.commit import commit_once
-from massage_link.usecases.lookups import get_booking, is_draft
+from massage_link.usecases.lookups import get_booking, latest_event
 from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import IDS_PER_QUERY, list_rows, read_by, with_ids
@@ -62,6 +62,7 @@ class Wanted:
         starts_at: the new beginning, for a reschedule.
         waive_fee: ops: no fee although the policy asks for one.
         expected_version: only if the booking still has this version; None takes it as it is.
+        command_id: the caller's own id for this command: repeated at once, it changes nothing more.
 
     """
 
@@ -70,6 +71,7 @@ class Wanted:
     starts_at: datetime | None = None
     waive_fee: bool = False
     expected_version: int | None = None
+    command_id: str | None = None
 
 
 def transition(
@@ -98,8 +100,11 @@ def transition(
     """
     booking = yield from get_booking(ports, booking_id)
     who = actor(booking)
-    if (yield from is_draft(ports, booking)):
+    latest = yield from latest_event(ports, booking)
+    if latest is None:
         raise NotFound(f"booking {booking.id!r} is a draft that has not been admitted yet.")
+    if wanted.command_id is not None and latest.command_id == wanted.command_id:
+        return booking
     if wanted.expected_version not in {None, booking.version}:
         raise StaleBooking(
             f"booking {booking.id} has version {booking.version} by now, not {wanted.expected_version}.",
@@ -110,7 +115,7 @@ def transition(
         wanted.command,
         who,
         now=ports.now(),
-        command_id=ports.new_id(),
+        command_id=wanted.command_id or ports.new_id(),
         reason=wanted.reason,
         starts_at=wanted.starts_at,
         waive_fee=wanted.waive_fee,
@@ -236,7 +241,7 @@ def expire_due(ports: Ports, *, limit: int = 100) -> Flow[int]:
     rows = yield from list_rows(ports.address(BOOKINGS), Booking, queries)
     expired = 0
     for row in rows:
-        if not (yield from is_draft(ports, row)):
+        if (yield from latest_event(ports, row)) is not None:
             expired += yield from expire_quietly(ports, row.id)
     return expired
 

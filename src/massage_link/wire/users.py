@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from massage_link.wire.call import Call, Reply, nothing, path, raw_json
 
-__all__ = ["JWT_SECONDS", "create_user", "delete_user", "set_labels", "sign_in", "user_jwt"]
+__all__ = ["JWT_SECONDS", "create_user", "delete_user", "labels_of", "set_labels", "sign_in", "user_jwt"]
 
 #: Longest life of a JWT, in seconds, that the server grants.
 JWT_SECONDS = 3_600
@@ -26,6 +26,15 @@ def create_user(user_id: str, email: str, password: str, name: str) -> Call[str]
 def set_labels(user_id: str, labels: list[str]) -> Call[str]:
     """Replace a user's labels; the result is the user's id. Needs a key."""
     return Call("PUT", path("users", user_id, "labels"), _id, {"labels": labels}, repeatable=True)
+
+
+def labels_of(user_id: str) -> Call[frozenset[str]]:
+    """A user's labels. Needs a key with the scope users.read."""
+
+    def parse(reply: Reply) -> frozenset[str]:
+        return frozenset(raw_json(reply)["labels"])
+
+    return Call("GET", path("users", user_id), parse, repeatable=True)
 
 
 def delete_user(user_id: str) -> Call[None]:

@@ -1,0 +1,35 @@
+"""Calls that run a function and wait for its answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from massage_link.wire.call import Call, parsed, path
+
+__all__ = ["Execution", "execute"]
+
+
+class Execution(BaseModel):
+    """How a function's execution ended.
+
+    Attributes:
+        status: "completed", or "failed" when the function raised, timed out or answered 5xx.
+        response_status: the function's own HTTP status.
+        response_body: the function's own answer.
+
+    """
+
+    id: str = Field(alias="$id")
+    status: str
+    response_status: int = Field(alias="responseStatusCode")
+    response_body: str = Field(alias="responseBody")
+
+
+def execute(function_id: str, body: Mapping[str, Any]) -> Call[Execution]:
+    """Run a function as the link's user and wait for it. Repeatable: our functions' commands carry their own ids."""
+    request = {"body": json.dumps(body, ensure_ascii=False), "async": False, "path": "/", "method": "POST"}
+    return Call("POST", path("functions", function_id, "executions"), parsed(Execution), request, repeatable=True)
