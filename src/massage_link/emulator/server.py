@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import sys
 import threading
@@ -114,9 +115,10 @@ def describe(emulator: Emulator, *, as_json: bool) -> str:
 def watch_stdin(stop: Callable[[], None]) -> None:
     """Call `stop` when standard input closes, so that a server never outlives the process that started it."""
     loop = asyncio.get_running_loop()
+    descriptor = sys.stdin.fileno()  # the buffered stream would be locked when the interpreter ends
 
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        while os.read(descriptor, 4096):
             pass
         loop.call_soon_threadsafe(stop)
 
