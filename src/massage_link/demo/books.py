@@ -1,4 +1,4 @@
-"""What the tables hold at the end, read with the key."""
+"""What the tables hold at the end, and what went wrong in functions, read with the key."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from massage_link.client.paging import pages_of
 from massage_link.demo.verdict import Books
 from massage_link.domain.rows import Row
 from massage_link.domain.tables import BOOKINGS, CHAT_MESSAGES, CHAT_ROOMS, COMMISSION_ENTRIES, COMMISSIONS, Table
+from massage_link.schema.functions import FUNCTIONS
+from massage_link.wire.call import Call, path, raw_json
 
-__all__ = ["read_books"]
+__all__ = ["failed_executions", "read_books"]
 
 R = TypeVar("R", bound=Row)
 _PAGE = 1_000
@@ -32,6 +34,18 @@ async def read_books(link: AsyncMassageLink) -> Books:
         entries=[each for each in entries if each.booking_id not in canaries],
         totals=await link.commissions.totals(),
     )
+
+
+async def failed_executions(link: AsyncMassageLink) -> list[str]:
+    """Why functions failed, a sentence for each that did."""
+    reasons = []
+    for function in FUNCTIONS:
+        listed = await link.send(Call("GET", path("functions", function.id, "executions"), raw_json, repeatable=True))
+        failures = [each for each in listed["executions"] if each["status"] == "failed"]
+        if failures:
+            said = str(failures[0]["errors"]).strip().splitlines() or ["nothing"]
+            reasons.append(f"Function {function.id} failed {len(failures)} times: {said[-1]}")
+    return reasons
 
 
 async def _all_rows(link: AsyncMassageLink, table: Table[R]) -> list[R]:

@@ -13,28 +13,32 @@ from zoneinfo import ZoneInfo
 from massage_link.domain.money import Money
 from massage_link.domain.request import BookingRequest
 
-__all__ = ["Customer", "Line", "Order", "Template", "Therapist", "Week", "load_week", "orders"]
+__all__ = ["Customer", "Line", "Order", "Participant", "Template", "Therapist", "Week", "load_week", "orders"]
 
 _WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Therapist:
-    """Who is booked. Prices are in `currency`, times in `timezone` (IANA)."""
+class Participant:
+    """Somebody with an account; `id` is the user's."""
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Therapist(Participant):
+    """Who is booked. Prices are in `currency`, times in `timezone` (IANA)."""
+
     timezone: str
     currency: str
     buffer_minutes: int
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
+class Customer(Participant):
     """Who books, and where the massage takes place."""
 
-    id: str
-    name: str
     area: str
     address: str
 
@@ -70,10 +74,15 @@ class Week:
     customers: Sequence[Customer]
     templates: Sequence[Template]
 
+    @property
+    def people(self) -> list[Participant]:
+        """Everybody."""
+        return [*self.customers, *self.therapists]
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A booking to take, and what is said about it. `price` is the text of the file, for checking what becomes of it."""
+    """A booking to take, and what is said about it; `price` is the file's text, to check what becomes of it."""
 
     number: int
     request: BookingRequest

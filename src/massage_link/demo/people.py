@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from massage_link.client.link import AsyncMassageLink
 from massage_link.demo.record import Record, Sight, sight_of
@@ -45,7 +46,7 @@ class Person:
             async for change in changes:
                 self._handle(change, time.perf_counter())
 
-    def _handle(self, change: Change, at: float) -> None:
+    def _handle(self, change: Change[Any], at: float) -> None:
         sight = sight_of(change.row)
         self._record.saw(self.user_id, sight, at)
         arrival = self._arrival(sight)

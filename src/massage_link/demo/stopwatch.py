@@ -15,7 +15,7 @@ __all__ = ["Departure", "Stopwatch", "departure"]
 
 @dataclass(slots=True)
 class Departure:
-    """When the request that matters was handed to the network, in seconds of `time.perf_counter`; the last, if several."""
+    """When the (last) request that matters was handed to the network, in seconds of `time.perf_counter`."""
 
     at: float | None = None
 

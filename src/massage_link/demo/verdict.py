@@ -134,7 +134,10 @@ def _totals(record: Record, books: Books, wanted: Mapping[str, Shares]) -> Itera
         sums[order.request.price.currency].append(wanted[booking_id])
     found = {total.currency: (total.count, _total_shares(total)) for total in books.totals}
     for currency in sorted({*sums, *found}):
-        expected = (len(sums[currency]), Shares(*map(sum, zip(*sums[currency], strict=True))) if sums[currency] else None)
+        expected = (
+            len(sums[currency]),
+            Shares(*map(sum, zip(*sums[currency], strict=True))) if sums[currency] else None,
+        )
         if found.get(currency) != expected:
             yield Problem("cents", f"the ledger's {currency} are {found.get(currency)}, and should be {expected}")
 
