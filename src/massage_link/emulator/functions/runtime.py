@@ -66,7 +66,7 @@ class Request:
     """``context.req``. Header names are in lower case; the query is not split from its percent signs twice."""
 
     def __init__(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
-        path, _, query = target.partition("?")
+        path, _, query = target.partition("#")[0].partition("?")
         self.body_binary = body
         self.method = method
         self.headers = {k.lower(): v for k, v in headers.items() if not k.lower().startswith("x-open-runtimes-")}
