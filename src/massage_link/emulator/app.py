@@ -10,6 +10,7 @@ from typing import Any
 
 from .core import Emulator, Settings
 from .errors import AppwriteError, ServerFailure
+from .kernel import VERSION
 from .limits import Limits
 from .routes import all_routes, websocket
 from .routing import Call, Reply, Route, Router, ScalarBodyError
@@ -21,7 +22,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 logger = logging.getLogger("massage_link.emulator")
 
 _BASE = "/v1/"
-_LARGEST_BODY = 64 * 1024 * 1024  # code uploads come in chunks of 5 MB, so nothing honest is larger
+_LARGEST_BODY = 12 * 1024 * 1024  # the real server's limit; code uploads come in chunks of 5 MB
 # First path segments of services that the real server has: 501 below them says what is missing here.
 _SERVICES = frozenset(
     {
@@ -31,6 +32,12 @@ _SERVICES = frozenset(
         "vcs", "vectorsdb", "webhooks",
     }
 )  # fmt: skip
+_TOO_LARGE = {
+    "message": "The request is larger than 12 MB.",
+    "code": 413,
+    "type": "general_bad_request",
+    "version": VERSION,
+}
 _NOT_FOUND = b'<!DOCTYPE html><html lang="en"><head><title>Not found</title></head><body>Not found</body></html>'
 _CORS = (
     "X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Session, X-Appwrite-JWT, X-Appwrite-Timestamp, "
@@ -41,6 +48,10 @@ _CORS = (
 
 class DropConnection(Exception):
     """Cut the TCP connection instead of answering."""
+
+
+class _TooLargeError(Exception):
+    """The body is larger than the server takes."""
 
 
 class App:
@@ -60,7 +71,11 @@ class App:
             await _lifespan(receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        try:
+            body = await _read(receive)
+        except _TooLargeError:
+            await _respond(send, Reply(_TOO_LARGE, 413, [("Connection", "close")]), None)
+            return
         if body is None:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -159,7 +174,7 @@ async def _planted(action: Mapping[str, Any]) -> Reply | None:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None when the client went away."""
+    """The whole body; None when the client went away. Raises _TooLargeError."""
     message = await receive()
     if message["type"] == "http.disconnect":
         return None
@@ -175,7 +190,7 @@ async def _read(receive: Receive) -> bytes | None:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > _LARGEST_BODY:
-            return b""
+            raise _TooLargeError
     return b"".join(parts)
 
 

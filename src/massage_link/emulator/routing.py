@@ -101,6 +101,23 @@ class ScalarBodyError(Exception):
     """The body is JSON but neither an object nor a list, which the real server answers with 500."""
 
 
+_DEEPEST = 512  # PHP reads no JSON that is nested deeper
+
+
+def _too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [item for outer in level if isinstance(outer, dict | list) for item in _members(outer)]
+        if not inner:
+            return False
+        level = inner
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def _members(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
+
+
 def _fields(content_type: str, raw: bytes) -> dict[str, Any]:
     if not raw:
         return {}
@@ -112,11 +129,12 @@ def _fields(content_type: str, raw: bytes) -> dict[str, Any]:
         value = json.loads(raw)
     except (ValueError, RecursionError):
         return {}
-    if isinstance(value, dict):
-        return value
     if isinstance(value, list) or value is None:
         return {}
-    raise ScalarBodyError
+    if not isinstance(value, dict):
+        raise ScalarBodyError
+    many = raw.count(b"[") + raw.count(b"{") > _DEEPEST
+    return {} if many and _too_deep(value) else value
 
 
 Handler = Callable[[Call], "Reply | Awaitable[Reply]"]
