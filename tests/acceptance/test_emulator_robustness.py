@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from emulator_fixture import KEY, PROJECT, TOKEN, Served, query, served
+from emulator_fixture import KEY, PROJECT, TOKEN, Served, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,11 +60,18 @@ def test_a_body_of_ten_megabytes_is_read_and_a_larger_one_refused(http: httpx.Cl
 
 
 def test_a_thousand_queries_are_refused(server: Served) -> None:
-    texts = (quote(query("equal", "$id", str(n))) for n in range(1000))
+    texts = [quote('{"method":"limit"}')] * 1000
     with pytest.raises(HTTPError) as refused:  # httpx sends no address of this length
         server.call("GET", _ROWS + "?" + "&".join(f"queries[]={text}" for text in texts))
     with refused.value as answer:
         assert json.load(answer)["type"] == "general_argument_invalid"
+
+
+def test_an_address_of_more_than_64_kilobytes_is_refused(server: Served) -> None:
+    with pytest.raises(HTTPError) as refused:
+        server.call("GET", f"{_ROWS}?search={'x' * 70_000}")
+    with refused.value as answer:
+        assert answer.code == 400
 
 
 def test_a_deeply_nested_query_is_answered(http: httpx.Client) -> None:
