@@ -28,12 +28,14 @@ from massage_link.errors import (
     NotAppwrite,
     NotFound,
     OutcomeUnknown,
+    RateLimited,
     RoomFrozen,
     ServerError,
     StatusError,
     TransportError,
     UnexpectedAnswer,
 )
+from massage_link.usecases.lookups import admitted
 from massage_link.usecases.ports import Ports, create_derived, find
 from massage_link.wire.call import Flow, Sleep
 from massage_link.wire.rows import create_row, list_rows, patch_row, read_by
@@ -74,10 +76,8 @@ def ensure_room(ports: Ports, booking_id: str) -> Flow[ChatRoom | None]:
     known = yield from find(ports, CHAT_ROOMS, booking_id)
     if known is not None:
         return known
-    booking = yield from find(ports, BOOKINGS, booking_id)
+    booking = yield from admitted(ports, booking_id)
     if booking is None:
-        raise NotFound(f"there is no booking {booking_id!r}.")
-    if (yield from find(ports, BOOKING_EVENTS, event_id(booking_id, 1))) is None:
         return None
     first = _first_message(ports, booking)
     yield from create_derived(ports, CHAT_MESSAGES, first, room_readers(CHAT_MESSAGES, booking))
@@ -159,6 +159,7 @@ def _send_numbered(ports: Ports, room: ChatRoom, *, sender_id: str, body: str, c
     # The room row is a projection and may lag, so its count is where to begin, never more than what exists.
     n = room.message_count + 1
     failure: MassageLinkError | None = None
+    limited: RateLimited | None = None
     doubts: list[MassageLinkError] = []
     readers = read_by(room_readers(CHAT_MESSAGES, room))
     try:
@@ -170,11 +171,15 @@ def _send_numbered(ports: Ports, room: ChatRoom, *, sender_id: str, body: str, c
                 )
             except Conflict as error:
                 failure = error  # the number is taken by another message, or this one was sent before
+            except RateLimited as error:
+                limited = error  # the limit holds, but an attempt before it may have been let through
             except (NoAnswer, ServerError, NotAppwrite, UnexpectedAnswer) as error:
                 doubts.append(error)
             earlier = yield from _sent_as(ports, room.id, client_id)
             if earlier is not None:
                 return _same_message(earlier, new)
+            if limited is not None:
+                raise limited
             if len(doubts) == _MAX_DOUBTS:
                 raise doubts[-1]
             yield from Sleep(ports.jitter(_PAUSE * min(attempt, 10)))
