@@ -81,11 +81,8 @@ class FaultProxy:
             for writer in pair:
                 if how == "stall":
                     self._stalled.add(writer)
-                    continue
-                if how == "reset":
-                    linger = struct.pack("ii", 1, 0)
-                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                writer.transport.abort() if how == "reset" else writer.close()
+                elif not writer.is_closing():
+                    _end(writer, reset=how == "reset")
 
     @property
     def connections(self) -> int:
@@ -114,6 +111,15 @@ class FaultProxy:
                         writer.write(part)
                         await writer.drain()
         writer.close()
+
+
+def _end(writer: asyncio.StreamWriter, *, reset: bool) -> None:
+    if not reset:
+        writer.close()
+        return
+    no_linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+    writer.transport.abort()
 
 
 # --- the consumer, in its own process ---------------------------------------------------------------------------------
