@@ -10,13 +10,13 @@ from appwrite.query import Query
 from pydantic.alias_generators import to_camel
 
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
-from massage_link.client.paging import DEFAULT_PAGE, pages_of
+from massage_link.client.paging import DEFAULT_PAGE, pages_of, pages_of_bookings
 from massage_link.domain.booking import Booking, BookingEvent, BookingPlace, Status
 from massage_link.domain.money import Money
 from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.states import Command
-from massage_link.domain.tables import BOOKING_EVENTS, BOOKING_PLACES, BOOKINGS
+from massage_link.domain.tables import BOOKING_EVENTS, BOOKING_PLACES
 from massage_link.domain.wish import BookingWish
 from massage_link.errors import CredentialRequired, InvalidInput, NotFound
 from massage_link.usecases.bookings import request_booking
@@ -297,7 +297,7 @@ class BookingOperations(Resource):
             queries.append(Query.greater_than_equal("startsAt", _instant("starts_from", starts_from)))
         if starts_before is not None:
             queries.append(Query.less_than("startsAt", _instant("starts_before", starts_before)))
-        return pages_of(self._ports, BOOKINGS, queries, page_size=page_size, limit=limit)
+        return pages_of_bookings(self._ports, queries, page_size=page_size, limit=limit)
 
     @listing
     def history(self, booking_id: str) -> Pages[BookingEvent]:

@@ -78,11 +78,15 @@ class operation(Generic[P, T]):  # noqa: N801 - used as a decorator
 
 @dataclass(frozen=True, slots=True)
 class Pages(Generic[T]):
-    """A listing: `page(after)` reads the page after a row (None: the first); one shorter than `size` is the last."""
+    """A listing: `page(after)` reads the page after a row (None: the first); one shorter than `size` is the last.
 
-    page: Callable[[T | None], Flow[list[T]]]
+    `keep` passes over rows that are none of these; at most `most` are given.
+    """
+
+    page: Callable[[Any], Flow[list[Any]]]
     size: int
     most: int | None = None
+    keep: Callable[[Any], bool] = lambda _: True
 
 
 class listing(Generic[P, T]):  # noqa: N801 - used as a decorator
@@ -113,25 +117,30 @@ class listing(Generic[P, T]):  # noqa: N801 - used as a decorator
 
 
 def _walk(link: Any, pages: Pages[T]) -> Iterator[T]:
-    after: T | None = None
+    after: Any = None
     left = pages.most
     while left is None or left > 0:
-        rows: list[T] = link.run(pages.page(after))
-        yield from rows if left is None else rows[:left]
-        if len(rows) < pages.size:
-            return
-        after = rows[-1]
-        left = None if left is None else left - len(rows)
-
-
-async def _awalk(link: Any, pages: Pages[T]) -> AsyncIterator[T]:
-    after: T | None = None
-    left = pages.most
-    while left is None or left > 0:
-        rows: list[T] = await link.run(pages.page(after))
-        for row in rows if left is None else rows[:left]:
+        rows = link.run(pages.page(after))
+        for row in filter(pages.keep, rows):
+            if left == 0:
+                return
+            left = None if left is None else left - 1
             yield row
         if len(rows) < pages.size:
             return
         after = rows[-1]
-        left = None if left is None else left - len(rows)
+
+
+async def _awalk(link: Any, pages: Pages[T]) -> AsyncIterator[T]:
+    after: Any = None
+    left = pages.most
+    while left is None or left > 0:
+        rows = await link.run(pages.page(after))
+        for row in filter(pages.keep, rows):
+            if left == 0:
+                return
+            left = None if left is None else left - 1
+            yield row
+        if len(rows) < pages.size:
+            return
+        after = rows[-1]

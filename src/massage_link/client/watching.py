@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from appwrite.query import Query
 
 from massage_link.domain.booking import Booking, BookingEvent
 from massage_link.domain.chat import ChatMessage
 from massage_link.domain.commission import Commission
+from massage_link.domain.draft import Draft, is_booking_row
 from massage_link.domain.rows import Row, to_wire_time
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, CHAT_MESSAGES, COMMISSIONS, Table
 from massage_link.errors import CredentialRequired
@@ -32,7 +34,7 @@ from massage_link.wire.rows import list_raw_rows, with_ids
 if TYPE_CHECKING:
     from massage_link.client.link import AsyncMassageLink
 
-__all__ = ["booking_events", "bookings", "commissions", "messages", "subscriber"]
+__all__ = ["booking_events", "bookings", "commissions", "drafts", "messages", "subscriber"]
 
 R = TypeVar("R", bound=Row)
 _MUTABLE = Mutable(version="version")
@@ -43,7 +45,22 @@ def bookings(
 ) -> Source[Booking]:
     """Bookings: the newest state of each, versions strictly increasing."""
     narrowed = {"therapistId": therapist_id, "customerId": customer_id}
-    return _source(link, BOOKINGS, _MUTABLE, narrowed)
+    return replace(_source(link, BOOKINGS, _MUTABLE, narrowed), relevant=is_booking_row)
+
+
+def drafts(link: AsyncMassageLink) -> Source[Draft]:
+    """Rows that clients wrote and that are being checked; nothing in them is to be believed. Ops see them all."""
+
+    def is_draft(raw: RawRow) -> bool:
+        return not is_booking_row(raw)
+
+    source = _source(link, BOOKINGS, Mutable(version=None), {})
+    return replace(
+        cast("Source[Any]", source),
+        name="drafts",
+        relevant=is_draft,
+        decode=lambda raw: Draft.model_validate(dict(raw)),
+    )
 
 
 def booking_events(link: AsyncMassageLink, *, booking_id: str | None = None) -> Source[BookingEvent]:

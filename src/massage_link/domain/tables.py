@@ -68,13 +68,19 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Table(Generic[R_co]):
-    """A table: the model of its rows, who may read them, and its indexes."""
+    """A table: the model of its rows, who may read them, and its indexes.
+
+    Attributes:
+        optional: columns (wire names) that every row of ours has and that a client's own row may leave out.
+
+    """
 
     id: str
     name: str
     model: type[R_co]
     readers: frozenset[Reader]
     indexes: tuple[Index, ...] = ()
+    optional: frozenset[str] = frozenset()
 
     def user_readers(self, *, customer_id: str = "", therapist_id: str = "", accepted: bool = False) -> list[str]:
         """Ids of the users who may read a row that belongs to this customer and this therapist."""
@@ -105,6 +111,8 @@ BOOKINGS = Table(
         Index(("status", "expiresAt")),
         Index(("-startsAt",)),
     ),
+    # In direct-write mode a client writes customer, therapist, service and start; the catalogue says the rest.
+    optional=frozenset({"endsAt", "timezone", "durationMinutes", "priceMinor", "currency", "status"}),
 )
 BOOKING_KEYS = Table("booking_keys", "Booking keys", BookingKey, _OPS)
 BOOKING_TERMS = Table("booking_terms", "Booking terms", BookingTerms, _THERAPIST)

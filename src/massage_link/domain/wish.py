@@ -69,6 +69,8 @@ class BookingWish:
             raise InvalidBooking(f"therapist {self.therapist_id} has no catalogue: give ends_at, the booking's end.")
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         filled = {name: value for name, value in given.items() if value is not None}
+        if therapist is not None:
+            filled["therapist_id"] = therapist.id  # as the server spells it, which compares ids without case
         return BookingRequest(**(self._from_catalogue(therapist, service) | filled))
 
     def _offered(self, therapist: Therapist) -> Service | None:

@@ -127,6 +127,11 @@ class Fetch(Protocol):
         """Those of the rows `ids` (at most 100) that exist and may be read, in any order. Raises like `ReadBack`."""
 
 
+def every_row(row: RawRow) -> bool:  # noqa: ARG001 # the signature of `Source.relevant`
+    """Every row counts."""
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source(Generic[R_co]):
     """Rows of one table that a subscriber watches.
@@ -137,6 +142,7 @@ class Source(Generic[R_co]):
         table: the table's id, for `Change.table` and `Change.id`.
         channels: realtime channels, without an action at the end, which would miss upserts.
         queries: realtime queries that narrow the channels, as JSON strings.
+        relevant: whether a raw row counts at all; what does not is passed over before anything else looks at it.
         identity: how two states of one row are told apart.
         decode: makes the typed row from the raw one.
         read_back: lists what changed; it has to narrow the rows as `queries` do.
@@ -155,6 +161,7 @@ class Source(Generic[R_co]):
     read_back: ReadBack
     fetch: Fetch | None = None
     queries: Sequence[str] = ()
+    relevant: Callable[[RawRow], bool] = every_row
 
     def __post_init__(self) -> None:
         if not _VALID_NAME.fullmatch(self.name):

@@ -311,7 +311,7 @@ class Subscriber(Generic[R]):
         return Progress(start, start - window, marks)
 
     def _marks_of(self, source: Source[R], cursor: Cursor, rows: Iterable[RawRow]) -> Iterable[Mark]:
-        for row in rows:
+        for row in filter(source.relevant, rows):
             try:
                 yield cursor.mark_of(row)
             except UnexpectedAnswer as error:
@@ -390,6 +390,8 @@ class Subscriber(Generic[R]):
                     self._gap.set()
 
     def _offer(self, watch: _Watch[R], row: RawRow, arrival: Arrival) -> None:
+        if not watch.source.relevant(row):
+            return
         try:
             accepted = watch.cursor.offer(row, arrival)
         except UnexpectedAnswer as error:

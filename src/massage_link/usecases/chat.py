@@ -16,9 +16,9 @@ from massage_link.domain.chat import (
     checked_body,
     message,
 )
-from massage_link.domain.ids import checked_id, event_id
+from massage_link.domain.ids import checked_id
 from massage_link.domain.rows import Row, to_wire_time
-from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, CHAT_MESSAGES, CHAT_ROOMS, Table
+from massage_link.domain.tables import CHAT_MESSAGES, CHAT_ROOMS, Table
 from massage_link.errors import (
     Conflict,
     IdempotencyMismatch,

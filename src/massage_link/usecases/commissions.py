@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus, accrual, split
-from massage_link.domain.ids import event_id
 from massage_link.domain.money import Money
 from massage_link.domain.states import TRANSITIONS
-from massage_link.domain.tables import BOOKING_EVENTS, BOOKING_TERMS, BOOKINGS, COMMISSION_ENTRIES, COMMISSIONS
+from massage_link.domain.tables import BOOKING_TERMS, COMMISSION_ENTRIES, COMMISSIONS
 from massage_link.errors import NotFound
 from massage_link.usecases.commit import commit_once
+from massage_link.usecases.lookups import admitted
 from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import read_by
@@ -58,11 +58,9 @@ def ensure_commission(ports: Ports, booking_id: str) -> Flow[Commission | None]:
     known = yield from find(ports, COMMISSIONS, booking_id)
     if known is not None:
         return known
-    booking = yield from find(ports, BOOKINGS, booking_id)
-    if booking is None:
-        raise NotFound(f"there is no booking {booking_id!r}.")
-    terms = yield from find(ports, BOOKING_TERMS, booking_id)
-    if terms is None or (yield from find(ports, BOOKING_EVENTS, event_id(booking_id, 1))) is None:
+    booking = yield from admitted(ports, booking_id)
+    terms = None if booking is None else (yield from find(ports, BOOKING_TERMS, booking_id))
+    if booking is None or terms is None:
         return None
     commission = _computed(booking, terms.commission_bps)
     entry = accrual(commission, ports.now())

@@ -1,15 +1,42 @@
-"""Read a booking, and its latest event, by which a booking is told from a draft."""
+"""Read bookings, never a draft for one; and the event that made a booking what it is."""
 
 from __future__ import annotations
 
-from massage_link.domain.booking import Booking, BookingEvent
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from appwrite.query import Query
+
+from massage_link.domain.booking import Booking, BookingEvent, BookingEventType
+from massage_link.domain.draft import Draft, is_booking
 from massage_link.domain.ids import event_id
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS
 from massage_link.errors import NotFound
 from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow
+from massage_link.wire.rows import list_rows, with_ids
 
-__all__ = ["get_booking", "latest_event"]
+__all__ = ["BookingOrDraft", "admitted", "find_booking", "get_booking", "latest_event", "list_bookings"]
+
+BookingOrDraft: TypeAlias = Booking | Draft
+#: What a row of the bookings table is parsed to: a booking if it has all that one has, or else a draft.
+_ROW: Any = Booking | Draft
+
+
+def list_bookings(ports: Ports, queries: Iterable[str]) -> Flow[list[BookingOrDraft]]:
+    """One page of the bookings table."""
+    rows: list[BookingOrDraft] = yield from list_rows(ports.address(BOOKINGS), _ROW, queries)
+    return [row if isinstance(row, Draft) or is_booking(row) else _as_draft(row) for row in rows]
+
+
+def _as_draft(row: Booking) -> Draft:
+    return Draft.model_validate(row.model_dump(by_alias=True))
+
+
+def find_booking(ports: Ports, booking_id: str) -> Flow[BookingOrDraft | None]:
+    """The booking or draft with this id, or None when there is none that the credential may see."""
+    rows = yield from list_bookings(ports, [with_ids([booking_id]), Query.limit(1)])
+    return rows[0] if rows else None
 
 
 def get_booking(ports: Ports, booking_id: str) -> Flow[Booking]:
@@ -19,13 +46,30 @@ def get_booking(ports: Ports, booking_id: str) -> Flow[Booking]:
         NotFound: there is none with this id, or none that the credential may see.
 
     """
-    booking = yield from find(ports, BOOKINGS, booking_id)
+    booking = yield from find_booking(ports, booking_id)
     if booking is None:
         raise NotFound(f"there is no booking {booking_id!r}, or it is not visible to this credential.")
+    if isinstance(booking, Draft):
+        raise NotFound(f"booking {booking_id!r} is a draft that has not been admitted yet.")
     return booking
 
 
 def latest_event(ports: Ports, booking: Booking) -> Flow[BookingEvent | None]:
-    """The event that made the booking what it is; None for a draft, which a client wrote and nobody has admitted."""
-    # A client may have put any version into its draft, so the event of that very version is looked for.
+    """The event that made the booking what it is."""
     return (yield from find(ports, BOOKING_EVENTS, event_id(booking.id, booking.version)))
+
+
+def admitted(ports: Ports, booking_id: str) -> Flow[Booking | None]:
+    """The booking, when it was requested or admitted; None for a draft, also for one that was declined.
+
+    Raises:
+        NotFound: there is no such row.
+
+    """
+    booking = yield from find_booking(ports, booking_id)
+    if booking is None:
+        raise NotFound(f"there is no booking {booking_id!r}.")
+    first = yield from find(ports, BOOKING_EVENTS, event_id(booking_id, 1))
+    if isinstance(booking, Draft) or first is None or first.type is not BookingEventType.REQUESTED:
+        return None
+    return booking

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 from appwrite.query import Query
 
-from massage_link.domain.booking import Slot, Status
+from massage_link.domain.booking import Booking, Slot, Status
 from massage_link.domain.calendar import FreeSlot, Service, free_slots
 from massage_link.domain.ids import slot_id
 from massage_link.domain.people import Therapist
 from massage_link.domain.slots import bucket_start, buckets
-from massage_link.domain.tables import BOOKINGS, SLOTS, THERAPISTS
+from massage_link.domain.tables import SLOTS, THERAPISTS
 from massage_link.errors import InvalidInput, NotFound
+from massage_link.usecases.lookups import list_bookings
 from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import IDS_PER_QUERY, list_raw_rows, list_rows, with_ids
@@ -46,12 +47,15 @@ def held(ports: Ports, slot_ids: Iterable[str], *, except_by: str) -> Flow[list[
 def overdue(ports: Ports, slots: Iterable[Slot]) -> Flow[list[str]]:
     """Ids of the bookings that hold these slots although their time to answer is over."""
     booking_ids = sorted({slot.booking_id for slot in slots})[:IDS_PER_QUERY]
-    rows = yield from list_rows(
-        ports.address(BOOKINGS), BOOKINGS.model, [with_ids(booking_ids), Query.limit(len(booking_ids))]
-    )
+    rows = yield from list_bookings(ports, [with_ids(booking_ids), Query.limit(len(booking_ids))])
     now = ports.now()
     return [
-        row.id for row in rows if row.status is Status.PENDING and row.expires_at is not None and row.expires_at <= now
+        row.id
+        for row in rows
+        if isinstance(row, Booking)
+        and row.status is Status.PENDING
+        and row.expires_at is not None
+        and row.expires_at <= now
     ]
 
 

@@ -26,10 +26,10 @@ from massage_link.domain.tables import (
 from massage_link.errors import IllegalTransition, NotFound, StaleBooking
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.commit import commit_once
-from massage_link.usecases.lookups import get_booking, latest_event
+from massage_link.usecases.lookups import get_booking, latest_event, list_bookings
 from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow
-from massage_link.wire.rows import IDS_PER_QUERY, list_rows, read_by, with_ids
+from massage_link.wire.rows import IDS_PER_QUERY, read_by, with_ids
 from massage_link.wire.transactions import Operation, bulk_create, bulk_delete, create, update
 
 __all__ = [
@@ -238,10 +238,9 @@ def expire_due(ports: Ports, *, limit: int = 100) -> Flow[int]:
         Query.order_asc("expiresAt"),
         Query.limit(limit),
     ]
-    rows = yield from list_rows(ports.address(BOOKINGS), Booking, queries)
     expired = 0
-    for row in rows:
-        if (yield from latest_event(ports, row)) is not None:
+    for row in (yield from list_bookings(ports, queries)):
+        if isinstance(row, Booking):
             expired += yield from expire_quietly(ports, row.id)
     return expired
 

@@ -1,0 +1,73 @@
+"""Drafts: booking rows that a client wrote, and that are no bookings until they are admitted.
+
+Whether a row is a booking can be read off its own `$permissions`, which no client can forge: a user may only grant
+roles that they hold, so nobody but a key can write a row that customer *and* therapist may read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from appwrite.permission import Permission
+from appwrite.role import Role
+from pydantic import Field
+
+from massage_link.domain.booking import Booking, Status
+from massage_link.domain.rows import Row, UtcDatetime
+
+__all__ = ["Draft", "authors_of", "is_booking", "is_booking_row"]
+
+_USER_ROLE = re.compile(r'[a-z]+\("user:([a-zA-Z0-9._-]{1,36})(?:/[a-z]+)?"\)')
+
+
+class Draft(Row):
+    """A booking row as a client wrote it. Nothing in it is to be believed; see `massage_link.usecases.admission`."""
+
+    customer_id: str = ""
+    therapist_id: str = ""
+    service: str = ""
+    starts_at: UtcDatetime | None = None
+    ends_at: UtcDatetime | None = None
+    timezone: str | None = None
+    duration_minutes: int | None = None
+    buffer_minutes: int | None = None
+    area: str | None = None
+    price_minor: int | None = None
+    currency: str | None = None
+    status: str | None = None
+    customer_name: str | None = None
+    note: str | None = None
+    canary: Annotated[bool | None, Field(repr=False)] = None
+
+    @property
+    def authors(self) -> frozenset[str]:
+        """Ids of the users who can have written it."""
+        return authors_of(self.permissions)
+
+
+def authors_of(permissions: Iterable[str]) -> frozenset[str]:
+    """Ids of the users who are named in permissions: only they themselves, or a key, can have granted them."""
+    return frozenset(found[1] for found in map(_USER_ROLE.fullmatch, permissions) if found)
+
+
+def is_booking(booking: Booking) -> bool:
+    """Whether a row that reads like a booking is one, and no draft that looks like it."""
+    return _proven(booking.permissions, booking.customer_id, booking.therapist_id, booking.status)
+
+
+def is_booking_row(raw: Mapping[str, Any]) -> bool:
+    """Whether a raw row is a booking, and no draft."""
+    return _proven(
+        raw.get("$permissions") or (), str(raw.get("customerId")), str(raw.get("therapistId")), raw.get("status")
+    )
+
+
+def _proven(permissions: Iterable[str], customer_id: str, therapist_id: str, status: str | None) -> bool:
+    granted = set(permissions)
+    customer, therapist = (Permission.read(Role.user(user_id)) for user_id in (customer_id, therapist_id))
+    if customer_id != therapist_id and {customer, therapist} <= granted:
+        return True
+    # A draft that was declined stays with its author. Somebody who forges one deceives nobody but themselves.
+    return status == Status.DECLINED and granted == {customer}
