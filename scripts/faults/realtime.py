@@ -104,8 +104,9 @@ class FaultProxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(65_536):
-                for begin in range(0, len(data), self.piece):
-                    part = data[begin : begin + self.piece]
+                piece = self.piece  # it may change meanwhile
+                for begin in range(0, len(data), piece):
+                    part = data[begin : begin + piece]
                     await asyncio.sleep(self.delay + (len(part) / self.rate if self.rate else 0.0))
                     if writer not in self._stalled:
                         writer.write(part)

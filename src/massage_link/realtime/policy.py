@@ -7,7 +7,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from massage_link.errors import MassageLinkError, RateLimited, ServerError, TransportError, UsageError
+from massage_link.errors import (
+    MassageLinkError,
+    NotAppwrite,
+    RateLimited,
+    ServerError,
+    TransportError,
+    UnexpectedAnswer,
+    UsageError,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,8 +100,13 @@ class RateWindow:
         return at - now
 
 
-def is_transient(error: BaseException) -> bool:
-    """True for errors of the HTTP side after which the same call may well succeed."""
+def is_transient(error: BaseException, *, worked_before: bool) -> bool:
+    """True for errors of the HTTP side after which the same call may well succeed.
+
+    An answer that is not Appwrite's means a wrong address at first, and later a gateway whose server is away.
+    """
+    if isinstance(error, UnexpectedAnswer | NotAppwrite):
+        return worked_before
     return isinstance(error, TransportError | ServerError | RateLimited)
 
 

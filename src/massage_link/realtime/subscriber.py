@@ -114,7 +114,8 @@ class Subscriber(Generic[R]):
         project: the project's id.
         sources: what to watch; names must differ.
         credential: called before each connection; an error of the HTTP side that may pass (`TransportError`,
-            `ServerError`, `RateLimited`) is tried again, any other ends the subscriber.
+            `ServerError`, `RateLimited`; after a good start also an answer that is not Appwrite's) is tried again, any
+            other ends the subscriber.
         checkpoint: where progress is kept; None for none: the subscriber begins now.
         since: a new consumer begins with what was written from this instant on; None: from now on. It does not matter
             to sources that the checkpoint knows.
@@ -272,7 +273,7 @@ class Subscriber(Generic[R]):
             try:
                 return await call()
             except MassageLinkError as error:
-                if not is_transient(error):
+                if not is_transient(error, worked_before=self.statistics.read_backs > 0):
                     raise
                 _log.warning("a call for realtime failed and is tried again: %s", error)
                 await asyncio.sleep(max(backoff.next(), wait_for_limit(error, unix_time=time.time())))

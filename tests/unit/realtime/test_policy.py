@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massage_link.errors import MassageLinkError, RateLimited, ServerError, TransportError, Unauthorized, UsageError
+from massage_link.errors import (
+    MassageLinkError,
+    NotAppwrite,
+    RateLimited,
+    ServerError,
+    TransportError,
+    Unauthorized,
+    UnexpectedAnswer,
+    UsageError,
+)
 from massage_link.realtime import Policy
 from massage_link.realtime.policy import Backoff, RateWindow, is_transient, wait_for_limit
 
@@ -69,17 +78,20 @@ def test_no_minute_holds_more_uses_than_the_limit(pauses: list[float], limit: in
 
 
 @pytest.mark.parametrize(
-    ("error", "transient"),
+    ("error", "at_first", "later"),
     [
-        (TransportError("x"), True),
-        (ServerError("x", status=500), True),
-        (RateLimited("x", status=429), True),
-        (Unauthorized("x", status=401), False),
-        (ValueError("x"), False),
+        (TransportError("x"), True, True),
+        (ServerError("x", status=500), True, True),
+        (RateLimited("x", status=429), True, True),
+        (UnexpectedAnswer("x"), False, True),
+        (NotAppwrite("x", status=404), False, True),
+        (Unauthorized("x", status=401), False, False),
+        (ValueError("x"), False, False),
     ],
 )
-def test_errors_that_may_pass_are_told_from_those_that_stay(error: Exception, transient: bool) -> None:
-    assert is_transient(error) is transient
+def test_errors_that_may_pass_are_told_from_those_that_stay(error: Exception, at_first: bool, later: bool) -> None:
+    assert is_transient(error, worked_before=False) is at_first
+    assert is_transient(error, worked_before=True) is later
 
 
 @pytest.mark.parametrize(
