@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from massage_link.functions import Context, booking_created
+from massage_link.functions import Context, for_booking
 from massage_link.usecases.commissions import ensure_commission
 
 
 async def main(context: Context) -> Any:
     """Run by Appwrite for each created booking."""
-    return await booking_created(context, ensure_commission)
+    return await for_booking(context, ensure_commission)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from massage_link.functions import Context, booking_created
+from massage_link.functions import Context, for_booking
 from massage_link.usecases.chat import ensure_room
 
 
 async def main(context: Context) -> Any:
     """Run by Appwrite for each created booking."""
-    return await booking_created(context, ensure_room)
+    return await for_booking(context, ensure_room)

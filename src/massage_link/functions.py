@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -20,9 +21,10 @@ from massage_link.settings import FunctionSettings
 from massage_link.usecases.commands import Caller, run_command
 from massage_link.usecases.ports import Ports
 from massage_link.usecases.reported import report, status_of
+from massage_link.usecases.sweep import sweep
 from massage_link.wire.call import Flow
 
-__all__ = ["Context", "booking_created", "run_commands"]
+__all__ = ["Context", "for_booking", "run_commands", "run_sweep"]
 
 #: Both spellings: the server names an event by documents for `….create` patterns and by rows for `….rows.*` patterns.
 _EVENT = re.compile(r"databases\.[^.]+\.(?:collections|tables)\.[^.]+\.(?:documents|rows)\.(?P<row>.+)\.[a-z]+")
@@ -45,8 +47,8 @@ class Context(Protocol):
         ...
 
 
-async def booking_created(context: Context, ensure: Callable[[Ports, str], Flow[Row | None]]) -> Any:
-    """Run a use case for the booking that was created.
+async def for_booking(context: Context, ensure: Callable[[Ports, str], Flow[Row | None]]) -> Any:
+    """Run a use case for the booking that an event is about.
 
     Args:
         context: of the execution, triggered by the event, or by hand with the body ``{"bookingId": "…"}``.
@@ -67,6 +69,23 @@ async def booking_created(context: Context, ensure: Callable[[Ports, str], Flow[
         return context.res.json({"error": type(error).__name__, "message": str(error)}, status, {})
     context.log(f"booking {booking_id}: {'a draft, nothing to do' if row is None else 'done'}")
     return context.res.json({"bookingId": booking_id, "ensured": None if row is None else row.id}, 200, {})
+
+
+async def run_sweep(context: Context) -> Any:
+    """Sweep once: by the clock, or by hand.
+
+    Returns:
+        200 with the report, or 500 when the sweep failed.
+
+    """
+    try:
+        link = _link().with_key(_key(context.req.headers))
+        done = await link.run(sweep(link.ports))
+    except MassageLinkError as error:
+        context.error(f"{type(error).__name__}: {error}")
+        return context.res.json({"error": report(error)}, 500, {})
+    context.log(f"swept: {done}")
+    return context.res.json(asdict(done), 200, {})
 
 
 async def run_commands(context: Context) -> Any:

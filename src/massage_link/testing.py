@@ -86,6 +86,7 @@ def running_emulator(
     port: int = 0,
     api_key: str | None = None,
     schema: bool = True,
+    direct_write: bool = False,
     options: Sequence[str] = (),
 ) -> Generator[Emulator, None, None]:
     """An embedded server in a process of its own, with our tables; it ends with the block.
@@ -102,6 +103,7 @@ def running_emulator(
         port: 0 takes a free one.
         api_key: a key with all scopes; None makes one up.
         schema: push our tables (and functions, when a folder is given) before the block begins.
+        direct_write: let signed-in clients write booking rows themselves, to be admitted or declined.
         options: further options of ``python -m massage_link.emulator``.
 
     Raises:
@@ -118,9 +120,9 @@ def running_emulator(
         emulator = Emulator(_ready(process)["endpoint"], project_id, key, token, process)
         if schema:
             with emulator.link() as link:
-                link.run(push_schema(link.ports))
+                link.run(push_schema(link.ports, direct_write=direct_write))
                 if functions is not None:
-                    link.run(push_functions())
+                    link.run(push_functions(direct_write=direct_write))
         yield emulator
     finally:
         _stop(process)

@@ -17,11 +17,18 @@ def generate(
     *,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a file differs.")] = False,
     root: Annotated[Path, typer.Option(help="Folder of the project.", file_okay=False)] = Path(),
+    direct_write: Annotated[
+        bool | None,
+        typer.Option(
+            "--direct-write/--no-direct-write",
+            help="Let signed-in clients write booking rows, to be admitted or declined. Default: as the file says.",
+        ),
+    ] = None,
 ) -> None:
     """Write schema/*.json and appwrite.json from the models."""
     from massage_link.schema import generated_files
 
-    files = generated_files()
+    files = generated_files(direct_write=_mode(root) if direct_write is None else direct_write)
     stale = _stale(root, files)
     if check:
         _report(stale, _left_over(root, files))
@@ -34,6 +41,13 @@ def generate(
     for path in _left_over(root, files):
         typer.echo(f"{path} belongs to no table; delete it.", err=True)
     typer.echo(f"{len(files)} files are up to date.")
+
+
+def _mode(root: Path) -> bool:
+    from massage_link.schema import is_direct_write
+
+    target = root / "appwrite.json"
+    return target.is_file() and is_direct_write(target.read_text(encoding="utf-8"))
 
 
 def _stale(root: Path, files: dict[str, str]) -> list[str]:

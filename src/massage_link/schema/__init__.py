@@ -4,11 +4,12 @@ Pure: nothing here reads or writes a file.
 """
 
 from massage_link.schema.columns import Definition, columns_of
-from massage_link.schema.files import generated_files, same_content, table_definition
-from massage_link.schema.functions import FUNCTIONS, Function
+from massage_link.schema.files import generated_files, is_direct_write, same_content, table_definition
+from massage_link.schema.functions import ADMIT_BOOKING, FUNCTIONS, Function, functions_of
 from massage_link.schema.limits import MAX_INDEX_LENGTH, MAX_ROW_BYTES, check_limits, index_length, row_bytes
 
 __all__ = [
+    "ADMIT_BOOKING",
     "FUNCTIONS",
     "MAX_INDEX_LENGTH",
     "MAX_ROW_BYTES",
@@ -16,8 +17,10 @@ __all__ = [
     "Function",
     "check_limits",
     "columns_of",
+    "functions_of",
     "generated_files",
     "index_length",
+    "is_direct_write",
     "row_bytes",
     "same_content",
     "table_definition",

@@ -13,6 +13,7 @@ from massage_link.errors import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from massage_link.domain.rows import Row
 
@@ -22,15 +23,19 @@ __all__ = ["Definition", "columns_of"]
 Definition: TypeAlias = dict[str, Any]
 
 
-def columns_of(model: type[Row]) -> list[Definition]:
+def columns_of(model: type[Row], *, optional: AbstractSet[str] = frozenset()) -> list[Definition]:
     """The columns that hold the model's own fields (the server adds ``$id``, ``$createdAt``, … itself).
+
+    Args:
+        model: of a table's rows.
+        optional: columns that a row may leave out although the model asks for them.
 
     Raises:
         SchemaError: a field has no counterpart in Appwrite, or lacks the bounds that a column needs.
 
     """
     schema = model.model_json_schema()
-    required = set(schema.get("required", ()))
+    required = set(schema.get("required", ())) - optional
     return [
         _column(f"{model.__name__}.{key}", key, _resolved(field, schema), required=key in required)
         for key, field in schema["properties"].items()

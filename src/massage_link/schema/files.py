@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from appwrite.permission import Permission
 from appwrite.role import Role
 
-from massage_link.domain.tables import DATABASE, TABLES, Reader, Table
+from massage_link.domain.tables import BOOKINGS, DATABASE, TABLES, Reader, Table
 from massage_link.schema.columns import Definition, columns_of
-from massage_link.schema.functions import FUNCTIONS
+from massage_link.schema.functions import functions_of
 from massage_link.schema.limits import MAX_INDEX_LENGTH, MAX_ROW_BYTES, check_limits, index_length, row_bytes
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from massage_link.domain.rows import Row
     from massage_link.domain.tables import Index
 
-__all__ = ["generated_files", "same_content", "table_definition"]
+__all__ = ["generated_files", "is_direct_write", "same_content", "table_definition"]
 
 _DATABASE_NAME = "Massage Link"
 # The project belongs to the checkout, not to the model: `appwrite client --project-id` writes it into the file.
@@ -28,27 +28,33 @@ _PROJECT_KEYS = frozenset({"projectId", "projectName", "endpoint"})
 _TABLE_READERS = {Reader.ANY: Role.any, Reader.OPS: lambda: Role.label("ops")}
 
 
-def generated_files(tables: Sequence[Table[Row]] = TABLES) -> dict[str, str]:
+def generated_files(tables: Sequence[Table[Row]] = TABLES, *, direct_write: bool = False) -> dict[str, str]:
     """Texts of all generated files by their path in the project.
+
+    Args:
+        tables: what is to be there.
+        direct_write: let signed-in clients write booking rows themselves, to be admitted or declined.
 
     Raises:
         SchemaError: a model has no counterpart in Appwrite or exceeds its limits.
 
     """
-    definitions = {table.id: table_definition(table) for table in tables}
+    definitions = {table.id: table_definition(table, direct_write=direct_write) for table in tables}
     files = {f"schema/{table.id}.json": _text(_review(table, definitions[table.id])) for table in tables}
     files["appwrite.json"] = _text(
         {
             "tablesDB": [{"$id": DATABASE, "name": _DATABASE_NAME, "enabled": True}],
             "tables": list(definitions.values()),
-            "functions": [function.definition() for function in FUNCTIONS],
+            "functions": [function.definition() for function in functions_of(direct_write=direct_write)],
         }
     )
     return files
 
 
-def table_definition(table: Table[Row], database: str = DATABASE) -> Definition:
+def table_definition(table: Table[Row], database: str = DATABASE, *, direct_write: bool = False) -> Definition:
     """A table as the Appwrite CLI writes it, within Appwrite's limits.
+
+    In direct-write mode signed-in clients may create bookings, and nothing else.
 
     Raises:
         SchemaError: it exceeds them, or its model has no counterpart in Appwrite.
@@ -56,16 +62,34 @@ def table_definition(table: Table[Row], database: str = DATABASE) -> Definition:
     """
     definition = {
         "$id": table.id,
-        "$permissions": [Permission.read(role()) for reader, role in _TABLE_READERS.items() if reader in table.readers],
+        "$permissions": _permissions(table, direct_write=direct_write),
         "databaseId": database,
         "name": table.name,
         "enabled": True,
         "rowSecurity": True,
-        "columns": columns_of(table.model),
+        "columns": columns_of(table.model, optional=table.optional),
         "indexes": [_index(index) for index in table.indexes],
     }
     check_limits(definition)
     return definition
+
+
+def _permissions(table: Table[Row], *, direct_write: bool) -> list[str]:
+    permissions = [Permission.read(role()) for reader, role in _TABLE_READERS.items() if reader in table.readers]
+    if direct_write and table.id == BOOKINGS.id:
+        permissions.append(Permission.create(Role.users()))
+    return permissions
+
+
+def is_direct_write(appwrite_json: str) -> bool:
+    """Whether a generated `appwrite.json` lets clients write booking rows; False for a text that is none."""
+    try:
+        tables = json.loads(appwrite_json)["tables"]
+        return any(
+            table["$id"] == BOOKINGS.id and Permission.create(Role.users()) in table["$permissions"] for table in tables
+        )
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def same_content(path: str, generated: str, found: str) -> bool:

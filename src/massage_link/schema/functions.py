@@ -10,7 +10,7 @@ from massage_link.domain.tables import BOOKINGS, DATABASE
 if TYPE_CHECKING:
     from massage_link.schema.columns import Definition
 
-__all__ = ["FUNCTIONS", "Function"]
+__all__ = ["ADMIT_BOOKING", "FUNCTIONS", "Function", "functions_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,20 @@ class Function:
 
 _BOOKING_CREATED = f"databases.{DATABASE}.tables.{BOOKINGS.id}.rows.*.create"
 
-#: All of them.
+_BOOKING_WRITTEN = f"databases.{DATABASE}.tables.{BOOKINGS.id}.rows.*"
+
+#: Those that every deployment has.
 FUNCTIONS = (
     Function("create_chat_room", events=(_BOOKING_CREATED,)),
     Function("compute_commission", events=(_BOOKING_CREATED,)),
     # users.read: whether a caller who has no part in a booking carries the label of ops.
     Function("commands", execute=("users",), scopes=("rows.read", "rows.write", "users.read")),
+    Function("sweep", schedule="* * * * *", timeout=55),
 )
+#: For direct-write mode alone. Appwrite knows no pattern for upserts, so it runs for every write to a booking row.
+ADMIT_BOOKING = Function("admit_booking", events=(_BOOKING_WRITTEN,))
+
+
+def functions_of(*, direct_write: bool = False) -> tuple[Function, ...]:
+    """The functions of a deployment."""
+    return (*FUNCTIONS, ADMIT_BOOKING) if direct_write else FUNCTIONS

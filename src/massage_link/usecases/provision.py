@@ -11,7 +11,7 @@ from typing import Any
 from massage_link.domain.rows import Row
 from massage_link.domain.tables import TABLES, Table
 from massage_link.errors import Conflict, RowNotFound, SchemaError
-from massage_link.schema import FUNCTIONS, table_definition
+from massage_link.schema import functions_of, table_definition
 from massage_link.usecases.ports import Ports
 from massage_link.wire.call import Flow, Sleep
 from massage_link.wire.control import (
@@ -40,12 +40,19 @@ def _silent(_: str) -> None:
     pass
 
 
-def push_schema(ports: Ports, *, tables: Sequence[Table[Row]] = TABLES, progress: _Progress = _silent) -> Flow[int]:
+def push_schema(
+    ports: Ports,
+    *,
+    tables: Sequence[Table[Row]] = TABLES,
+    direct_write: bool = False,
+    progress: _Progress = _silent,
+) -> Flow[int]:
     """Create the database and whatever is missing of its tables, columns and indexes; wait until they are available.
 
     Args:
         ports: surroundings; they name the database.
         tables: what is to be there.
+        direct_write: let signed-in clients write booking rows themselves.
         progress: told each table's id when it is complete.
 
     Returns:
@@ -57,14 +64,14 @@ def push_schema(ports: Ports, *, tables: Sequence[Table[Row]] = TABLES, progress
     """
     made = yield from _unless_there(create_database(ports.database, "Massage Link"))
     for table in tables:
-        made += yield from _push_table(ports, table)
+        made += yield from _push_table(ports, table, direct_write=direct_write)
         progress(table.id)
     return made
 
 
-def _push_table(ports: Ports, table: Table[Row]) -> Flow[int]:
+def _push_table(ports: Ports, table: Table[Row], *, direct_write: bool) -> Flow[int]:
     address = ports.address(table)
-    wanted = table_definition(table, ports.database)
+    wanted = table_definition(table, ports.database, direct_write=direct_write)
     made = yield from _unless_there(create_table(address, table.name, wanted["$permissions"]))
     found = yield from get_table(address)
     _refuse_difference(f"table {table.id}", {"permissions": wanted["$permissions"]}, _permissions(found))
@@ -122,7 +129,7 @@ def _available(ports: Ports, table: Table[Row], kind: str) -> Flow[None]:
         pause = min(pause * 1.5, _LONGEST_POLL)
 
 
-def push_functions(*, progress: _Progress = _silent) -> Flow[int]:
+def push_functions(*, direct_write: bool = False, progress: _Progress = _silent) -> Flow[int]:
     """Create the functions, or bring their settings to what the model says. Their code is deployed apart.
 
     Returns:
@@ -130,7 +137,7 @@ def push_functions(*, progress: _Progress = _silent) -> Flow[int]:
 
     """
     made = 0
-    for function in FUNCTIONS:
+    for function in functions_of(direct_write=direct_write):
         definition = function.definition()
         try:
             yield from get_function(function.id)

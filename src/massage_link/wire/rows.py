@@ -16,7 +16,7 @@ from appwrite.query import Query
 from appwrite.role import Role
 from pydantic import BaseModel
 
-from massage_link.wire.call import Call, Reply, parsed, path, raw_json
+from massage_link.wire.call import Call, Reply, nothing, parsed, path, raw_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,6 +31,8 @@ __all__ = [
     "list_rows",
     "patch_row",
     "read_by",
+    "set_permissions",
+    "update_row",
     "with_ids",
 ]
 
@@ -114,6 +116,16 @@ def patch_row(
         {"data": dict(columns)},
         {"X-Appwrite-Timestamp": unless_changed},
     )
+
+
+def update_row(table: TableAddress, model: type[M], row_id: str, columns: Mapping[str, Any]) -> Call[M]:
+    """Change columns of a row, whatever was written to it before."""
+    return Call("PATCH", _rows_path(table, row_id), parsed(model), {"data": dict(columns)}, repeatable=True)
+
+
+def set_permissions(table: TableAddress, row_id: str, permissions: list[str]) -> Call[None]:
+    """Replace who may read and change a row; its columns stay. Needs a key."""
+    return Call("PATCH", _rows_path(table, row_id), nothing, {"permissions": permissions}, repeatable=True)
 
 
 def with_ids(row_ids: Iterable[str]) -> str:
