@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from .core import Emulator, Settings
-from .errors import AppwriteError, ServerFailure
-from .kernel import VERSION
+from .errors import AppwriteError, ServerFailure, invalid_param
+from .kernel import VERSION, is_id
 from .limits import Limits
 from .routes import all_routes, websocket
 from .routing import Call, Reply, Route, Router, ScalarBodyError
@@ -38,6 +38,10 @@ _TOO_LARGE = {
     "type": "general_bad_request",
     "version": VERSION,
 }
+_UID_RULE = (
+    "UID must contain at most 36 chars. Valid chars are a-z, A-Z, 0-9, and underscore. Can't start with a leading "
+    "underscore"
+)
 _NOT_FOUND = b'<!DOCTYPE html><html lang="en"><head><title>Not found</title></head><body>Not found</body></html>'
 _CORS = (
     "X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Session, X-Appwrite-JWT, X-Appwrite-Timestamp, "
@@ -131,6 +135,7 @@ class App:
             return self._unknown(call, path)
         route, call.params = found
         self._authorize(call, route)
+        _check_ids(call)
         if route.per_minute is None:
             result = route.handler(call)
             return await result if inspect.isawaitable(result) else result
@@ -158,6 +163,13 @@ class App:
             raise AppwriteError(
                 "general_unauthorized_scope", message=f"{call.identity.title()} missing scopes ([{wanted}])"
             )
+
+
+def _check_ids(call: Call) -> None:
+    """Refuse ids in the path that cannot be any; an upsert checks the row's id itself, because it may make one."""
+    for name, value in call.params.items():
+        if name.endswith("Id") and not is_id(value) and not (name == "rowId" and call.method == "PUT"):
+            raise invalid_param(name, _UID_RULE)
 
 
 async def _planted(action: Mapping[str, Any]) -> Reply | None:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import AppwriteError
+from .errors import AppwriteError, invalid_param
 from .kernel import fold
 from .query import Query, invalid, parse_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from .routing import Call
     from .sqlite import Document
+from .values import INT_MAX, number_text
 
 _DEFAULT_LIMIT = 25
+_OWN = ("$id", "$createdAt", "$updatedAt", "$sequence")
 
 
-def page(call: Call, documents: Sequence[Document], *, id_key: str = "$id") -> tuple[list[Document], int]:
+def page(
+    call: Call, documents: Sequence[Document], *, id_key: str = "$id", known: Collection[str] | None = None
+) -> tuple[list[Document], int]:
     """The part of `documents` that the call's `queries` and `search` ask for, and how many match in all.
 
+    `known` names the attributes that may be asked for beside the server's own; None: any.
     Raises AppwriteError: 400 for bad queries, 501 for methods that make no sense in memory.
     """
     found = list(documents)
     search = call.query.get("search")
     if isinstance(search, str) and search:
         found = [doc for doc in found if _mentions(doc, fold(search))]
-    queries = parse_all(call.query.get("queries"))
+    queries = _checked_queries(call, known)
     limit, offset, cursor = _DEFAULT_LIMIT, 0, None
     for query in queries:
         if query.method == "limit":
@@ -46,6 +51,27 @@ def page(call: Call, documents: Sequence[Document], *, id_key: str = "$id") -> t
     return found[offset : offset + limit], total
 
 
+def _checked_queries(call: Call, known: Collection[str] | None) -> list[Query]:
+    """The queries; what is wrong with them is said about the parameter, other than for rows."""
+    try:
+        queries = parse_all(call.query.get("queries"))
+        for query in queries if known is not None else ():
+            _check_attribute(query, known or ())
+    except AppwriteError as error:
+        if error.type == "general_query_invalid":
+            raise invalid_param("queries", error.message) from error
+        raise
+    return queries
+
+
+def _check_attribute(query: Query, known: Collection[str]) -> None:
+    if query.method in ("and", "or"):
+        for nested in query.values:
+            _check_attribute(nested, known)
+    elif query.attribute and query.attribute not in known and query.attribute not in _OWN:
+        raise invalid(f"Invalid query: Attribute not found in schema: {query.attribute}")
+
+
 def _mentions(doc: Mapping[str, Any], text: str) -> bool:
     return any(text in fold(doc[key]) for key in ("$id", "name", "email", "phone") if isinstance(doc.get(key), str))
 
@@ -57,7 +83,9 @@ def _whole(query: Query, least: int) -> int:
     except ValueError:
         number = -1
     if number < least:
-        raise invalid(f"Invalid query: Invalid {query.method}: Value must be a valid range between {least} and 5,000")
+        span = f"between {least} and {number_text(INT_MAX)}"
+        why = f"Invalid query: Invalid {query.method}: Value must be a valid range {span}"
+        raise invalid_param("queries", why)
     return number
 
 

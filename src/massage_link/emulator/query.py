@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .dates import Clockwork, DateError, parse_date
-from .errors import AppwriteError, ServerFailure
+from .errors import AppwriteError, ServerFailure, invalid_param
 from .kernel import fold, is_id, weigh
 from .permissions import as_list
 from .sqlite import dumps
@@ -139,22 +139,20 @@ def _php_type(value: object) -> str:
     return _PHP_TYPES.get(type(value), "array")
 
 
+def checked_texts(texts: object) -> list[str]:
+    """The `queries` parameter as a list of texts. Raises AppwriteError (400)."""
+    entries = as_list(texts) if texts is not None else []
+    rule = f"Value must be a valid string and at least 1 chars and no longer than {_LONGEST} chars"
+    if entries is None or len(entries) > _MOST_QUERIES:
+        raise invalid_param("queries", f"Value must a valid array no longer than {_MOST_QUERIES} items and {rule}")
+    if any(not isinstance(entry, str) or len(entry) > _LONGEST for entry in entries):
+        raise invalid_param("queries", f"Value must a valid array no longer than {_MOST_QUERIES} items and {rule}")
+    return entries
+
+
 def parse_all(texts: object) -> list[Query]:
     """The queries of a request. Raises AppwriteError (400)."""
-    entries = as_list(texts) if texts is not None else []
-    if entries is None:
-        raise AppwriteError(
-            "general_argument_invalid",
-            message="Invalid `queries` param: Value must a valid array and Value must be a valid string and at least 1 "
-            f"chars and no longer than {_LONGEST} chars",
-        )
-    if len(entries) > _MOST_QUERIES or any(not isinstance(entry, str) or len(entry) > _LONGEST for entry in entries):
-        raise AppwriteError(
-            "general_argument_invalid",
-            message=f"Invalid `queries` param: Value must a valid array no longer than {_MOST_QUERIES} items and Value "
-            f"must be a valid string and at least 1 chars and no longer than {_LONGEST} chars",
-        )
-    return [parse(entry) for entry in entries]
+    return [parse(entry) for entry in checked_texts(texts)]
 
 
 @dataclass(slots=True)
@@ -232,7 +230,7 @@ def _fault(table: Table, query: Query, clock: Clockwork) -> str | None:
     if method == "orderRandom":
         return None
     if method in _ORDERS:
-        return None if not query.attribute else _attribute_fault(table, query.attribute)
+        return _attribute_fault(table, query.attribute)
     return _filter_fault(table, query, clock)
 
 

@@ -49,15 +49,16 @@ def data_of(value: object) -> dict[str, Any]:
     raise invalid_param("data", "Value must be a valid JSON object or array")
 
 
-def permissions_of(call: Call) -> list[str] | None:
-    """The `permissions` parameter, `write` split; None when it was not given."""
+def given_permissions(call: Call) -> list[str] | None:
+    """The `permissions` parameter, `write` split; None when it was not given. Raises AppwriteError (400)."""
     given = call.body.get("permissions")
-    if given is None:
-        return None
-    found = split(checked(given))
-    if not call.identity.privileged:
-        refuse_foreign_roles(found, call.identity.role_list)
-    return found
+    return None if given is None else split(checked(given))
+
+
+def refuse_foreign(call: Call, permissions: list[str] | None) -> None:
+    """Raise AppwriteError (401) when a user grants roles that she does not hold."""
+    if permissions and not call.identity.privileged:
+        refuse_foreign_roles(permissions, call.identity.role_list)
 
 
 def default_permissions(call: Call) -> list[str]:

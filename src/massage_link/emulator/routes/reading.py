@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING
 
 from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
 from massage_link.emulator.errors import AppwriteError
+from massage_link.emulator.kernel import is_id
 from massage_link.emulator.permissions import allows
-from massage_link.emulator.query import Listing, beyond_cursor, listing, order_by, parse_all, where
+from massage_link.emulator.query import (
+    Listing,
+    Query,
+    beyond_cursor,
+    checked_texts,
+    listing,
+    order_by,
+    parse_all,
+    where,
+)
 from massage_link.emulator.routing import Call, Reply, Route
 from massage_link.emulator.rowcalls import READ, answer, table_of
 from massage_link.emulator.sqlite import dumps
 
 if TYPE_CHECKING:
+    from massage_link.emulator.sqlite import Document
     from massage_link.emulator.tablestore import Table
 
 
@@ -55,10 +66,12 @@ def _rendered(table: Table, texts: list[str], wanted: Listing, dialect: Dialect)
 
 def list_rows(call: Call, dialect: Dialect) -> Reply:
     """The rows that match and that the caller may read, one page of them."""
+    given = checked_texts(call.query.get("queries"))
     table = table_of(call, dialect)
-    queries = parse_all(call.query.get("queries"))
-    wanted = page = listing(table, queries, call.emulator.clock)
-    texts, total = find(call, table, page, dialect)
+    queries = parse_all(given)
+    cursor = _cursor(table, queries, dialect)
+    wanted = listing(table, queries, call.emulator.clock)
+    texts, total = find(call, table, wanted, cursor)
     inside = call.emulator.transactions.view(call.query.get("transactionId"))
     if inside is not None:
         rows, difference = call.emulator.transactions.rows_inside(
@@ -69,7 +82,20 @@ def list_rows(call: Call, dialect: Dialect) -> Reply:
     return Reply(f'{{"total":{total},"{dialect.rows}":[{body}]}}')
 
 
-def find(call: Call, table: Table, wanted: Listing, dialect: Dialect) -> tuple[list[str], int]:
+def _cursor(table: Table, queries: list[Query], dialect: Dialect) -> Document | None:
+    """The row that the first cursor names; it is looked for before anything else is checked."""
+    for query in queries:
+        if query.method in ("cursorAfter", "cursorBefore"):
+            if not (query.values and is_id(query.values[0])):
+                return None  # the check of the queries will say what is wrong
+            row = table.row(query.values[0])
+            if row is None:
+                raise AppwriteError("general_cursor_not_found", f"{dialect.row.capitalize()} '{query.values[0]}'")
+            return row
+    return None
+
+
+def find(call: Call, table: Table, wanted: Listing, cursor: Document | None) -> tuple[list[str], int]:
     """The JSON of one page of rows, and how many match in all."""
     identity = call.identity
     condition, values = where(table, wanted.filters, call.emulator.clock)
@@ -80,11 +106,7 @@ def find(call: Call, table: Table, wanted: Listing, dialect: Dialect) -> tuple[l
         condition, values = f"{condition} AND {readable}", [*values, *roles]
     total = table.count(condition, values)
     orders, sql_order = order_by(table, wanted)
-    if wanted.cursor is not None:
-        cursor = table.row(wanted.cursor)
-        if cursor is None:
-            what = f"{dialect.row.capitalize()} '{wanted.cursor}'"
-            raise AppwriteError("general_cursor_not_found", what)
+    if cursor is not None:
         beyond, cursor_values = beyond_cursor(table, orders, cursor)
         condition, values = f"{condition} AND {beyond}", [*values, *cursor_values]
     texts = list(table.select(condition, values, order=sql_order, limit=wanted.limit, offset=wanted.offset))

@@ -10,7 +10,7 @@ from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
 from massage_link.emulator.errors import AppwriteError, invalid_param
 from massage_link.emulator.kernel import is_id, unique_id
 from massage_link.emulator.params import ID_RULE
-from massage_link.emulator.permissions import as_list, checked, refuse_foreign_roles, split
+from massage_link.emulator.permissions import as_list
 from massage_link.emulator.routing import Call, Reply, Route
 from massage_link.emulator.rowcalls import (
     WRITE,
@@ -18,9 +18,10 @@ from massage_link.emulator.rowcalls import (
     current_row,
     data_of,
     default_permissions,
+    given_permissions,
     guarded,
-    permissions_of,
     publish,
+    refuse_foreign,
     request_moment,
     stage,
     table_of,
@@ -43,6 +44,7 @@ def create_row(call: Call, dialect: Dialect) -> Reply:
     if f"{dialect.row}Id" in body and row_id != "unique()" and not is_id(row_id):
         raise invalid_param(f"{dialect.row}Id", ID_RULE)
     data = data_of(body.get("data", {}))
+    permissions = given_permissions(call)
     many = as_list(body.get(dialect.rows, []))
     if many:
         return create_rows(call, dialect, many)
@@ -52,7 +54,7 @@ def create_row(call: Call, dialect: Dialect) -> Reply:
         what = dialect.row.capitalize()
         raise dialect.error("missing_data", message=f"{what} ID is required when creating a single {dialect.row}.")
     table = table_of(call, dialect)
-    permissions = permissions_of(call)
+    refuse_foreign(call, permissions)
     row = {key: value for key, value in data.items() if key not in ("$id", "$permissions", "$sequence")}
     row["$id"] = unique_id() if row_id == "unique()" else row_id
     row["$permissions"] = default_permissions(call) if permissions is None else permissions
@@ -83,14 +85,15 @@ def update_row(call: Call, dialect: Dialect) -> Reply:
     """Change columns or permissions of one row."""
     body, row_id = call.body, call.params["rowId"]
     data = data_of(body.get("data", {}))
-    if not data and body.get("permissions") is None:
+    permissions = given_permissions(call)
+    if not data and permissions is None:
         raise dialect.error("missing_payload")
     since = request_moment(call)
     table = table_of(call, dialect)
     old = current_row(call, table, row_id)
     if old is None:
         raise dialect.error("not_found", row_id)
-    permissions = permissions_of(call)
+    refuse_foreign(call, permissions)
     changes = {key: value for key, value in data.items() if key not in ("$id", "$permissions", "$sequence")}
     if permissions is not None:
         changes["$permissions"] = permissions
@@ -108,17 +111,14 @@ def upsert_row(call: Call, dialect: Dialect) -> Reply:
     if not is_id(row_id) and row_id != "unique()":
         raise invalid_param(f"{dialect.row}Id", ID_RULE)
     data = data_of(body.get("data", {}))
-    if not data and body.get("permissions") is None:
+    permissions = given_permissions(call)
+    if not data and permissions is None:
         raise dialect.error("missing_payload")
     table = table_of(call, dialect)
-    given = body.get("permissions")
-    if given is not None:
-        permissions = split(checked(given))
-    else:
+    if permissions is None:
         old = current_row(call, table, row_id)
         permissions = default_permissions(call) if old is None else list(old.get("$permissions") or [])
-    if not call.identity.privileged:
-        refuse_foreign_roles(permissions, call.identity.role_list)
+    refuse_foreign(call, permissions)
     changes = {key: value for key, value in data.items() if key != "$sequence"}
     changes.update({"$id": row_id, "$permissions": permissions})
     if stage(call, table, "upsert", row_id, changes):

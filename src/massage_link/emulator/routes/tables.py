@@ -38,7 +38,7 @@ def _wire_database(doc: Document) -> Document:
     return {key: value for key, value in doc.items() if key != "number"}
 
 
-def create_database(call: Call) -> Reply:
+def create_database(call: Call, kind: str) -> Reply:
     """Create a database."""
     catalogue = call.emulator.catalogue
     database_id = new_id(call, "databaseId")
@@ -53,7 +53,7 @@ def create_database(call: Call) -> Reply:
             "$createdAt": now,
             "$updatedAt": now,
             "enabled": enabled,
-            "type": "tablesdb",
+            "type": kind,
             "number": catalogue.number(),
         }
         catalogue.databases.put(fold(database_id), doc)
@@ -64,7 +64,7 @@ def create_database(call: Call) -> Reply:
 def list_databases(call: Call) -> Reply:
     """All databases, a page of them."""
     docs = [_wire_database(doc) for doc in call.emulator.catalogue.databases.values()]
-    shown, total = page(call, docs)
+    shown, total = page(call, docs, known=("name",))
     return Reply({"total": total, "databases": shown})
 
 
@@ -182,7 +182,8 @@ def list_tables(call: Call, dialect: Dialect) -> Reply:
     catalogue = call.emulator.catalogue
     catalogue.find_database(call.params["databaseId"])
     docs = [wire_table(table, dialect) for table in catalogue.tables_of(call.params["databaseId"])]
-    shown, total = page(call, docs)
+    security = "documentSecurity" if dialect.legacy else "rowSecurity"
+    shown, total = page(call, docs, known=("name", "enabled", security))
     return Reply({"total": total, dialect.tables: shown})
 
 
@@ -240,7 +241,7 @@ def list_columns(call: Call, dialect: Dialect) -> Reply:
     """The columns of a table."""
     table = _found(call, dialect)
     docs = [wire_column(column, settling=table.is_settling(column["key"])) for column in table.doc["columns"]]
-    shown, total = page(call, docs, id_key="key")
+    shown, total = page(call, docs, id_key="key", known=("key", "type", "size", "required", "array", "status", "error"))
     return Reply({"total": total, dialect.columns: shown})
 
 
@@ -323,7 +324,7 @@ def list_indexes(call: Call, dialect: Dialect) -> Reply:
     """The indexes of a table."""
     table = _found(call, dialect)
     docs = [_wire_index(table, index, dialect) for index in table.doc["indexes"]]
-    shown, total = page(call, docs, id_key="key")
+    shown, total = page(call, docs, id_key="key", known=("key", "type", "status", "attributes", "error"))
     return Reply({"total": total, "indexes": shown})
 
 
@@ -348,9 +349,9 @@ def delete_index(call: Call, dialect: Dialect) -> Reply:
     return Reply(None, 204)
 
 
-def _database_routes(base: str) -> list[Route]:
+def _database_routes(base: str, kind: str) -> list[Route]:
     return [
-        Route("POST", base, create_database, ("databases.write",)),
+        Route("POST", base, partial(create_database, kind=kind), ("databases.write",)),
         Route("GET", base, list_databases, ("databases.read",)),
         Route("GET", base + "/{databaseId}", get_database, ("databases.read",)),
         Route("PUT", base + "/{databaseId}", update_database, ("databases.write",)),
@@ -393,8 +394,8 @@ def _table_routes(dialect: Dialect, base: str) -> list[Route]:
 
 
 routes = [
-    *_database_routes("tablesdb"),
-    *_database_routes("databases"),
+    *_database_routes("tablesdb", "tablesdb"),
+    *_database_routes("databases", "legacy"),
     *_table_routes(ROWS, "tablesdb/{databaseId}/tables"),
     *_table_routes(DOCUMENTS, "databases/{databaseId}/collections"),
 ]

@@ -75,7 +75,7 @@ def _roles(value: object) -> list[str]:
 def list_teams(call: Call) -> Reply:
     """The teams that the caller may see."""
     teams = [team for team in call.emulator.identities.teams.values() if _may(call, team["$id"])]
-    shown, total = page(call, teams)
+    shown, total = page(call, teams, known=("name", "total", "billingPlan"))
     return Reply({"total": total, "teams": shown})
 
 
@@ -179,7 +179,8 @@ def list_memberships(call: Call) -> Reply:
     """The members of a team."""
     team = _team(call)
     members = [member for member in call.emulator.identities.memberships.values() if member["teamId"] == team["$id"]]
-    shown, total = page(call, [_shown(call, member) for member in members])
+    known = ("userId", "teamId", "invited", "joined", "confirm", "roles")
+    shown, total = page(call, [_shown(call, member) for member in members], known=known)
     return Reply({"total": total, "memberships": shown})
 
 

@@ -42,7 +42,7 @@ def get(call: Call) -> Reply:
 
 def list_all(call: Call) -> Reply:
     """The caller's transactions."""
-    shown, total = page(call, call.emulator.transactions.all_for(call.identity))
+    shown, total = page(call, call.emulator.transactions.all_for(call.identity), known=("status", "expiresAt"))
     return Reply({"total": total, "transactions": shown})
 
 

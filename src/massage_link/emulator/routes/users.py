@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from massage_link.emulator.sqlite import Document
 
 _LONGEST_JWT = 3600
+_QUERYABLE = (
+    "name", "email", "phone", "status", "passwordUpdate", "registration", "emailVerification", "phoneVerification",
+    "labels", "impersonator", "accessedAt",
+)  # fmt: skip
 
 
 def announce(call: Call, user: Document, what: str, **ids: str) -> None:
@@ -67,7 +71,8 @@ def create(call: Call) -> Reply:
 
 def list_users(call: Call) -> Reply:
     """All users, a page of them."""
-    shown, total = page(call, [wire_user(user) for user in call.emulator.identities.users.values()])
+    users = [wire_user(user) for user in call.emulator.identities.users.values()]
+    shown, total = page(call, users, known=_QUERYABLE)
     return Reply({"total": total, "users": shown})
 
 
@@ -247,7 +252,7 @@ def list_memberships(call: Call) -> Reply:
         wire_membership(member, identities.teams[member["teamId"]], user)
         for member in identities.memberships_of(user["$id"])
     ]
-    found, total = page(call, shown)
+    found, total = page(call, shown, known=("userId", "teamId", "invited", "joined", "confirm", "roles"))
     return Reply({"total": total, "memberships": found})
 
 
