@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import httpx
-
+from massage_link.client.drive import sync_http
 from massage_link.client.link import AsyncMassageLink, MassageLink
 from massage_link.errors import MassageLinkError
 from massage_link.usecases.provision import push_functions, push_schema
@@ -62,12 +61,9 @@ class Emulator:
             body: sent as JSON.
 
         """
-        answer = httpx.request(
-            method,
-            f"{self.endpoint.removesuffix('/v1')}/_emulator/{path}",
-            json=body,
-            headers={"X-Emulator-Token": self.control_token},
-        )
+        url = f"{self.endpoint.removesuffix('/v1')}/_emulator/{path}"
+        with sync_http() as http:
+            answer = http.request(method, url, json=body, headers={"X-Emulator-Token": self.control_token})
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
