@@ -31,8 +31,10 @@ _POLL = 0.05
 _LONGEST_POLL = 1.0
 #: Seconds that a column or index may take; the server makes them one after another.
 _PATIENCE = 300.0
-_COMPARED = ("type", "format", "elements", "size", "required", "array", "min", "max", "default")
-_INDEX_COMPARED = ("type", "columns", "orders")
+_COMPARED = {
+    "columns": ("type", "format", "elements", "size", "required", "array", "min", "max", "default"),
+    "indexes": ("type", "columns", "orders"),
+}
 _Progress = Callable[[str], None]
 
 
@@ -63,32 +65,36 @@ def push_schema(
 
     """
     made = yield from _unless_there(create_database(ports.database, "Massage Link"))
+    missing: dict[str, list[tuple[Table[Row], Mapping[str, Any]]]] = {"columns": [], "indexes": []}
     for table in tables:
-        made += yield from _push_table(ports, table, direct_write=direct_write)
+        wanted = table_definition(table, ports.database, direct_write=direct_write)
+        made += yield from _unless_there(create_table(ports.address(table), table.name, wanted["$permissions"]))
+        found = yield from get_table(ports.address(table))
+        for kind in missing:
+            missing[kind] += [(table, each) for each in _missing(table, kind, wanted, found)]
+    # The server makes columns and indexes one after another, so all are asked for before the first is waited for.
+    for kind, create in (("columns", create_column), ("indexes", create_index)):
+        for table, definition in missing[kind]:
+            yield from create(ports.address(table), definition)
+            made += 1
+        for table in tables:
+            yield from _available(ports, table, kind)
+    for table in tables:
         progress(table.id)
     return made
 
 
-def _push_table(ports: Ports, table: Table[Row], *, direct_write: bool) -> Flow[int]:
-    address = ports.address(table)
-    wanted = table_definition(table, ports.database, direct_write=direct_write)
-    made = yield from _unless_there(create_table(address, table.name, wanted["$permissions"]))
-    found = yield from get_table(address)
+def _missing(
+    table: Table[Row], kind: str, wanted: Mapping[str, Any], found: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """The columns or indexes that the server's table lacks; refuses one that differs."""
     _refuse_difference(f"table {table.id}", {"permissions": wanted["$permissions"]}, _permissions(found))
-    for kind, create, compared in (
-        ("columns", create_column, _COMPARED),
-        ("indexes", create_index, _INDEX_COMPARED),
-    ):
-        there = {each["key"]: each for each in found[kind]}
-        for each in wanted[kind]:
-            if each["key"] in there:
-                expected = {key: each[key] for key in compared if key in each}
-                _refuse_difference(f"{kind} {table.id}.{each['key']}", expected, there[each["key"]])
-            else:
-                yield from create(address, each)
-                made += 1
-        yield from _available(ports, table, kind)
-    return made
+    there = {each["key"]: each for each in found[kind]}
+    for each in wanted[kind]:
+        if each["key"] in there:
+            expected = {key: each[key] for key in _COMPARED[kind] if key in each}
+            _refuse_difference(f"{kind} {table.id}.{each['key']}", expected, there[each["key"]])
+    return [each for each in wanted[kind] if each["key"] not in there]
 
 
 def _permissions(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +114,7 @@ def _refuse_difference(what: str, wanted: Mapping[str, Any], found: Mapping[str,
         if found.get(key, None if key != "format" else "") != value:
             raise SchemaError(
                 f"{what} is on the server with {key} {found.get(key)!r}, and the model says {value!r}. "
-                "Nothing was changed: make them agree, or use another database."
+                "No column or index was made: make them agree, or use another database."
             )
 
 
