@@ -64,10 +64,11 @@ def people(server: Server) -> Iterator[People]:
         yield hired
 
 
-@pytest.fixture(scope="session")
-def market(server: Server) -> Market:
+@pytest.fixture
+def market(server: Server) -> Iterator[Market]:
     """What tests ask for and look into."""
-    return Market(server)
+    with server.link() as link:
+        yield Market(server, link)
 
 
 @pytest.fixture(scope="session")

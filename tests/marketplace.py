@@ -44,6 +44,7 @@ from massage_link.errors import NotFound
 from massage_link.testing import Emulator
 from massage_link.usecases.ports import Ports
 from massage_link.usecases.provision import push_schema
+from massage_link.wire.call import Call, nothing, path
 from massage_link.wire.control import delete_database
 from massage_link.wire.rows import list_raw_rows, list_rows
 from massage_link.wire.users import create_user, delete_user, set_labels
@@ -182,7 +183,7 @@ def _commits(request: httpx.Request) -> bool:
 
 class _Gate(httpx.BaseTransport):
     def __init__(self, together: threading.Barrier) -> None:
-        self._inner = httpx.HTTPTransport()
+        self._inner = httpx.HTTPTransport(verify=False)
         self._together: threading.Barrier | None = together
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -197,7 +198,7 @@ class _Gate(httpx.BaseTransport):
 
 class _AsyncGate(httpx.AsyncBaseTransport):
     def __init__(self, together: asyncio.Barrier) -> None:
-        self._inner = httpx.AsyncHTTPTransport()
+        self._inner = httpx.AsyncHTTPTransport(verify=False)
         self._together: asyncio.Barrier | None = together
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -290,6 +291,7 @@ class Market:
     """What tests ask for, and what they find in the tables with the key."""
 
     server: Server
+    link: MassageLink = field(repr=False)
 
     def someone(self, part: str = "user") -> str:
         """A new user id; nobody signs in as this one."""
@@ -315,18 +317,22 @@ class Market:
 
     def rows(self, table: Table[R], *queries: str) -> list[R]:
         """Rows of a table, read with the key; up to 5,000."""
-        with self.server.link() as link:
-            address = link.ports.address(table)
-            return link.send(list_rows(address, table.model, [*queries, Query.limit(5_000)]))
+        address = self.link.ports.address(table)
+        return self.link.send(list_rows(address, table.model, [*queries, Query.limit(5_000)]))
 
     def raw_rows(self, table: Table[Row]) -> list[dict[str, Any]]:
         """Rows as the server shows them to the key; up to 5,000."""
-        with self.server.link() as link:
-            return link.send(list_raw_rows(link.ports.address(table), [Query.limit(5_000)])).rows
+        return self.link.send(list_raw_rows(self.link.ports.address(table), [Query.limit(5_000)])).rows
 
     def contents(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Every row of every table, by table and id."""
         return {table.id: {row["$id"]: row for row in self.raw_rows(table)} for table in TABLES}
+
+    def empty(self) -> None:
+        """Remove every row."""
+        for table in TABLES:
+            rows = path("tablesdb", self.server.database, "tables", table.id, "rows")
+            self.link.send(Call("DELETE", rows, nothing, {"queries": []}))
 
     def slots_of(self, booking: Booking) -> list[int]:
         """Numbers of the slots that are held for a booking, ascending."""

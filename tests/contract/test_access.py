@@ -10,7 +10,7 @@ import pytest
 from appwrite.query import Query
 
 from marketplace import LinkMaker, Market, People, Server
-from massage_link import AsyncMassageLink, MassageLink
+from massage_link import AsyncMassageLink, Booking, MassageLink
 from massage_link.domain.rows import Row
 from massage_link.domain.tables import TABLES, Table
 from massage_link.errors import CredentialRequired, NotFound, Unauthorized
@@ -68,43 +68,37 @@ class Seeded:
 
 
 @pytest.fixture(scope="module")
-def seeded(server: Server, people: People, market: Market) -> Seeded:
-    """A booking that was talked about and accepted, and a row in each table that is about it."""
-    customer, therapist = people.customer.id, people.therapist.id
+def seeded(server: Server, people: People) -> Seeded:
+    """A booking that was talked about and completed, another that holds its time, and rows that no use case writes."""
+    both = {"customer_id": people.customer.id, "therapist_id": people.therapist.id}
     with server.link() as link:
+        market = Market(server, link)
         _seed_by_hand(link, people)
-        booking = link.bookings.request(
-            **market.wish(customer_id=customer, therapist_id=therapist, idempotency_key="seeded")
+        booking = link.bookings.request(**market.wish(**both, idempotency_key="seeded"))
+        message = link.chat.send(booking.id, "hello", sender_id=people.customer.id)
+        link.bookings.accept(booking.id, by=people.therapist.id)
+        link.bookings.complete(booking.id, by=people.therapist.id)
+        holding = link.bookings.request(**market.wish(**both))
+
+        def row_of(table: str, of: Booking) -> str:
+            return next(str(row["$id"]) for row in market.raw_rows(_table(table)) if row["bookingId"] == of.id)
+
+        same_id = ("bookings", "booking_terms", "booking_places", "chat_rooms", "commissions")
+        return Seeded(
+            booking.id,
+            {
+                **dict.fromkeys(same_id, booking.id),
+                "booking_keys": row_of("booking_keys", booking),
+                "booking_events": f"{booking.id}_2",
+                "slots": row_of("slots", holding),
+                "chat_messages": message.id,
+                "chat_reads": "read-mark",
+                "commission_entries": row_of("commission_entries", booking),
+                "therapists": "catalogue-entry",
+                "therapist_terms": people.therapist.id,
+                "system_state": "watermark",
+            },
         )
-        message = link.chat.send(booking.id, "hello", sender_id=customer)
-        link.bookings.accept(booking.id, by=therapist)
-        other = link.bookings.request(**market.wish())
-        link.bookings.complete(link.bookings.accept(booking_id=other.id).id)
-        accepted_later = link.bookings.complete(booking.id)
-    about = {"booking_keys": "bookingId", "slots": "bookingId", "commission_entries": "bookingId"}
-    found = {
-        table: next(row["$id"] for row in market.raw_rows(_table(table)) if row[column] == accepted_later.id)
-        for table, column in about.items()
-        if table != "slots"
-    }
-    with server.link() as link:
-        held = link.bookings.request(**market.wish(customer_id=customer, therapist_id=therapist))
-    slot = next(row["$id"] for row in market.raw_rows(_table("slots")) if row["bookingId"] == held.id)
-    same_id = ("bookings", "booking_terms", "booking_places", "chat_rooms", "commissions")
-    return Seeded(
-        booking.id,
-        {
-            **dict.fromkeys(same_id, booking.id),
-            **found,
-            "slots": slot,
-            "booking_events": f"{booking.id}_2",
-            "chat_messages": message.id,
-            "chat_reads": "read-mark",
-            "therapists": "catalogue-entry",
-            "therapist_terms": therapist,
-            "system_state": "watermark",
-        },
-    )
 
 
 def _seed_by_hand(link: MassageLink, people: People) -> None:
@@ -232,9 +226,9 @@ async def test_a_user_is_told_that_writing_needs_a_key(
     acting: Mapping[Part, AsyncMassageLink], seeded: Seeded, market: Market
 ) -> None:
     for link in acting.values():
-        with pytest.raises(CredentialRequired, match="API key|signed-in users"):
+        with pytest.raises(CredentialRequired, match=r"API key|signed-in users"):
             await link.bookings.request(**market.wish())
-        with pytest.raises(CredentialRequired, match="API key|signed-in users"):
+        with pytest.raises(CredentialRequired, match=r"API key|signed-in users"):
             await link.bookings.accept(seeded.booking_id)
-        with pytest.raises(CredentialRequired, match="API key|signed-in users"):
+        with pytest.raises(CredentialRequired, match=r"API key|signed-in users"):
             await link.chat.send(seeded.booking_id, "hello", sender_id="me")

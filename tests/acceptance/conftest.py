@@ -1,0 +1,42 @@
+"""Acceptance tests run on the embedded server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from tenacity import wait_none
+
+from faults import PATIENCE_OF_LINKS, Faults
+from marketplace import LinkMaker, Market, Server, own_database
+from massage_link import AsyncMassageLink, RetryPolicy
+from massage_link.testing import Emulator
+from massage_link.usecases.ports import Ports
+
+
+@pytest.fixture(scope="session")
+def server(emulator: Emulator) -> Iterator[Server]:
+    """The embedded server with a database for tests that plant faults: they empty it."""
+    bare = Server(emulator.endpoint, emulator.project_id, emulator.api_key, emulator=emulator)
+    with own_database(bare) as with_tables:
+        yield with_tables
+
+
+@pytest.fixture
+def faults(emulator: Emulator, market: Market) -> Iterator[Faults]:
+    """Faults to plant; neither they nor the rows of the test are left behind."""
+    faults = Faults(emulator)
+    yield faults
+    faults.settle()
+    market.empty()
+
+
+@pytest.fixture
+def hasty(links: LinkMaker) -> AsyncMassageLink:
+    """A link that waits neither long for an answer nor before it tries again."""
+    return links(
+        timeout=httpx.Timeout(5.0, read=PATIENCE_OF_LINKS),
+        retries=RetryPolicy(wait=wait_none()),
+        ports=Ports(jitter=lambda _: 0.0),
+    )
