@@ -43,6 +43,34 @@ def generate(
     typer.echo(f"{len(files)} files are up to date.")
 
 
+@app.command()
+def push(
+    *,
+    direct_write: Annotated[
+        bool,
+        typer.Option("--direct-write", help="Let signed-in clients write booking rows, to be admitted or declined."),
+    ] = False,
+    env_file: Annotated[Path, typer.Option(help="Settings, beside those of the environment.")] = Path(".env"),
+) -> None:
+    """Make the database and whatever is missing of its tables on the server that the settings name.
+
+    Only adds, so it is safe to repeat; what is there and differs is refused and left as it is. Needs an API key.
+    """
+    from massage_link import MassageLink
+    from massage_link.usecases.provision import push_schema
+
+    with MassageLink.from_env(env_file) as link:
+        link.require_key("schema push")
+        made = link.run(
+            push_schema(
+                link.ports, direct_write=direct_write, progress=lambda table: typer.echo(f"{table} is complete.")
+            )
+        )
+    typer.echo(
+        f"{made} tables, columns and indexes were missing and are there now." if made else "Nothing was missing."
+    )
+
+
 def _mode(root: Path) -> bool:
     from massage_link.schema import is_direct_write
 

@@ -25,7 +25,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     """Makes `massage-link schema generate` raise this."""
 
     def fail_with(error: BaseException) -> None:
-        def raising() -> dict[str, str]:
+        def raising(**_: object) -> dict[str, str]:
             raise error
 
         monkeypatch.setattr("massage_link.schema.generated_files", raising)

@@ -1,0 +1,67 @@
+"""`massage-link schema push` and the direct-write mode of the generated files, as an operator uses them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from massage_link.cli.app import app
+from massage_link.domain.tables import BOOKINGS, TABLES
+from massage_link.testing import running_emulator
+from massage_link.wire.control import create_database, create_table, get_table
+
+RUNNER = CliRunner()
+
+
+def _env(folder: Path, endpoint: str, project: str, secret: str, name: str = "APPWRITE_API_KEY") -> Path:
+    file = folder / ".env"
+    file.write_text(f"APPWRITE_ENDPOINT={endpoint}\nAPPWRITE_PROJECT_ID={project}\n{name}={secret}\n")
+    return file
+
+
+def test_the_first_push_makes_every_table_and_the_second_nothing(tmp_path: Path) -> None:
+    with running_emulator(schema=False) as server, server.link() as link:
+        push = ["schema", "push", "--env-file", str(_env(tmp_path, server.endpoint, server.project_id, server.api_key))]
+        first, second = RUNNER.invoke(app, push), RUNNER.invoke(app, push)
+        assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
+        for table in TABLES:
+            assert f"{table.id} is complete." in first.stdout
+            columns = link.send(get_table(link.ports.address(table)))["columns"]
+            assert {column["status"] for column in columns} == {"available"}
+        assert second.stdout.splitlines()[-1] == "Nothing was missing."
+
+
+def test_a_table_that_differs_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    with running_emulator(schema=False) as server, server.link() as link:
+        link.send(create_database(link.ports.database, "x"))
+        address = link.ports.address(BOOKINGS)
+        link.send(create_table(address, "Bookings", ['create("any")']))
+        env = _env(tmp_path, server.endpoint, server.project_id, server.api_key)
+        result = RUNNER.invoke(app, ["schema", "push", "--env-file", str(env)])
+        assert result.exit_code == 2
+        assert "table bookings is on the server with permissions" in result.stderr
+        found = link.send(get_table(address))
+        assert (found["$permissions"], found["columns"]) == (['create("any")'], [])
+
+
+def test_a_session_cannot_push(tmp_path: Path) -> None:
+    env = _env(tmp_path, "http://127.0.0.1:9/v1", "p", "secret", "APPWRITE_SESSION")
+    result = RUNNER.invoke(app, ["schema", "push", "--env-file", str(env)])
+    assert result.exit_code == 2
+    assert "schema push writes with an API key" in result.stderr
+
+
+@pytest.mark.parametrize("direct_write", [False, True])
+def test_the_direct_write_mode_of_the_files_is_chosen_once_and_kept(tmp_path: Path, *, direct_write: bool) -> None:
+    generate = ["schema", "generate", "--root", str(tmp_path)]
+    assert RUNNER.invoke(app, [*generate, "--direct-write" if direct_write else "--no-direct-write"]).exit_code == 0
+    assert RUNNER.invoke(app, [*generate, "--check"]).exit_code == 0
+    assert RUNNER.invoke(app, generate).exit_code == 0
+    written = json.loads((tmp_path / "appwrite.json").read_text())
+    tables = {table["$id"]: table["$permissions"] for table in written["tables"]}
+    writable = [table for table, permissions in tables.items() if 'create("users")' in permissions]
+    assert writable == (["bookings"] if direct_write else [])
+    assert ("admit_booking" in {function["$id"] for function in written["functions"]}) is direct_write
