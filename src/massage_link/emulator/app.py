@@ -155,7 +155,7 @@ class App:
             return
         identities = self.emulator.identities
         project = call.headers.get("x-appwrite-project") or call.query.get("project")
-        if project != identities.project and not (project is None and route.scopes == ("public",)):
+        if project != identities.project and not (project in (None, "console") and route.scopes == ("public",)):
             raise AppwriteError("project_not_found")
         call.identity = identities.from_request(call.headers)
         if call.identity.scopes.isdisjoint(route.scopes):

@@ -600,3 +600,15 @@ async def test_many_events_run_one_after_another(live: Live, tmp_path: Path) -> 
     assert sorted(line.split()[1] for line in (tmp_path / "out").read_text().splitlines()) == sorted(
         f"r{n}" for n in range(50)
     )
+
+
+async def test_domains_of_functions_are_kept_and_listed(live: Live) -> None:
+    await function(live, "echo", ECHO)
+    rule = await live.call("POST", "/proxy/rules/function", {"domain": "echo.example.test", "functionId": "echo"})
+    listed = await live.call("GET", "/proxy/rules")
+    assert [shown["domain"] for shown in listed["rules"]] == ["echo.example.test"]
+    assert rule["deploymentId"] == (await live.call("GET", "/functions/echo"))["deploymentId"]
+    again = {"domain": "echo.example.test", "functionId": "echo"}
+    assert (await live.answer("POST", "/proxy/rules/function", again)).status_code == 400
+    await live.call("DELETE", "/functions/echo")
+    assert (await live.call("GET", "/proxy/rules"))["total"] == 0

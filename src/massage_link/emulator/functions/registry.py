@@ -24,6 +24,7 @@ class Registry:
         self.deployments = Documents(database, "deployment")
         self.variables = Documents(database, "variable")
         self.executions = Documents(database, "execution")
+        self.rules = Documents(database, "rule")
         self._executions_of: dict[str, dict[str, None]] = defaultdict(dict)
         for key, execution in self.executions.items():
             self._executions_of[execution["functionId"]][key] = None
@@ -46,8 +47,12 @@ class Registry:
         """Forget a function and everything of it."""
         self._patterns = None
         self.functions.remove(id)
-        for documents in (self.deployments, self.variables):
-            for key in [key for key, doc in documents.items() if doc["resourceId"] == id]:
+        for documents, owner in (
+            (self.deployments, "resourceId"),
+            (self.variables, "resourceId"),
+            (self.rules, "deploymentResourceId"),
+        ):
+            for key in [key for key, doc in documents.items() if doc[owner] == id]:
                 documents.remove(key)
         for key in list(self._executions_of.pop(id, ())):
             self.executions.remove(key)
