@@ -14,8 +14,8 @@ from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.commissions import ensure_commission
 
 #: Seconds that the tests' links wait for an answer, and by how much a planted delay is longer.
-PATIENCE_OF_LINKS = 0.4
-DELAY = 0.6
+PATIENCE_OF_LINKS = 0.3
+DELAY = 0.45
 
 COMMIT = {"method": "PATCH", "path": "/v1/tablesdb/transactions/*"}
 BEGIN = {"method": "POST", "path": "/v1/tablesdb/transactions"}
