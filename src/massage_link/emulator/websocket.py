@@ -6,6 +6,7 @@ no ASGI message offers: a connection that vanishes without a closing frame, or o
 
 from __future__ import annotations
 
+import os
 import struct
 from typing import TYPE_CHECKING
 
@@ -50,11 +51,25 @@ class RealtimeProtocol(WebSocketsSansIOProtocol):
         """Send a ready-made frame; False when the socket is closed, or frozen by a planted fault."""
         if self.frozen or not self.open:
             return False
-        if self.transport.get_write_buffer_size() > _MOST_UNREAD:
+        waiting = self.transport.get_write_buffer_size()
+        if waiting > _MOST_UNREAD:
             self.transport.abort()
             return False
-        self.transport.write(frame)
+        rest = frame if waiting else self._write_at_once(frame)
+        if rest:
+            self.transport.write(rest)
         return True
+
+    def _write_at_once(self, frame: bytes) -> bytes:
+        """Give ``frame`` to the kernel now and return what it did not take.
+
+        uvloop sends what is written at the end of its turn: the first of a thousand receivers would wait for the
+        last one's frame to be prepared.
+        """
+        try:
+            return frame[os.write(self.transport.get_extra_info("socket").fileno(), frame) :]
+        except OSError:  # full, or broken: the transport finds out
+            return frame
 
     def hang_up(self) -> None:
         """Close the TCP connection without a closing frame, after what was written has gone out."""
