@@ -209,8 +209,9 @@ async def _read(receive: Receive) -> bytes | None:
 async def _respond(send: Send, reply: Reply, origin: str | None) -> None:
     payload = reply.payload()
     headers = [(name.encode(), value.encode()) for name, value in reply.headers]
+    # The official Python client reads the content type of every answer, and the body when it says JSON.
+    headers.append((b"content-type", (reply.content_type if payload else "text/html; charset=UTF-8").encode()))
     if payload or reply.status != 204:
-        headers.append((b"content-type", reply.content_type.encode()))
         headers.append((b"content-length", str(len(payload)).encode()))
     if origin:
         headers += [
