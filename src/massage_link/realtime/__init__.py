@@ -1,5 +1,6 @@
 """Realtime that loses nothing: a live stream, and a read-back that fills whatever the stream missed."""
 
+from massage_link.realtime.blocking import BlockingSubscriber
 from massage_link.realtime.checkpoint import Checkpoint, MemoryCheckpoint
 from massage_link.realtime.checkpoint_file import FileCheckpoint
 from massage_link.realtime.policy import Policy
@@ -20,6 +21,7 @@ from massage_link.realtime.state import ConnectionState
 from massage_link.realtime.subscriber import Statistics, Subscriber
 
 __all__ = [
+    "BlockingSubscriber",
     "Change",
     "Checkpoint",
     "ConnectionState",
