@@ -51,8 +51,8 @@ async def failed_executions(link: AsyncMassageLink) -> list[str]:
 async def _all_rows(link: AsyncMassageLink, table: Table[R]) -> list[R]:
     pages = pages_of(link.ports, table, [Query.order_asc("$createdAt")], page_size=_PAGE)
     rows: list[R] = []
-    page: list[R] | None = None
-    while page is None or len(page) == pages.size:
+    while True:
         page = await link.run(pages.page(rows[-1] if rows else None))
-        rows += page
-    return rows
+        rows.extend(page)
+        if len(page) < pages.size:
+            return rows

@@ -6,11 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from massage_link.client.link import AsyncMassageLink
 from massage_link.demo.record import Record, Sight, sight_of
-from massage_link.realtime import Change
 
 __all__ = ["Person", "Unseen", "listening"]
 
@@ -44,11 +42,13 @@ class Person:
             await changes.wait_until_live()
             self.is_live.set()
             async for change in changes:
-                self._handle(change, time.perf_counter())
+                at = time.perf_counter()
+                sight = sight_of(change.row)
+                self._record.saw(self.user_id, sight, at)
+                self.arrived(sight, at)
 
-    def _handle(self, change: Change[Any], at: float) -> None:
-        sight = sight_of(change.row)
-        self._record.saw(self.user_id, sight, at)
+    def arrived(self, sight: Sight, at: float) -> None:
+        """Wake whoever waits for it; the first time counts."""
         arrival = self._arrival(sight)
         if not arrival.done():
             arrival.set_result(at)

@@ -80,7 +80,7 @@ def _rows(record: Record, books: Books) -> Iterable[Problem]:
     yield from _one_each(record, "booking", [each.id for each in books.bookings])
     yield from _one_each(record, "room", [each.id for each in books.rooms])
     yield from _one_each(record, "commission", [each.id for each in books.commissions])
-    yield from _one_each(record, "ledger entry", accruals)
+    yield from _one_each(record, "accrual in the ledger", accruals)
     for booking in books.bookings:
         if booking.status is not Status.COMPLETED:
             yield Problem("lost", f"booking {booking.id} ended as {booking.status}, not as completed")
@@ -94,10 +94,10 @@ def _one_each(record: Record, what: str, booking_ids: Sequence[str]) -> Iterable
     found = Counter(booking_ids)
     for booking_id in record.booked:
         if not found[booking_id]:
-            yield Problem("lost", f"booking {booking_id} has no {what} in the table")
+            yield Problem("lost", f"booking {booking_id} has no {what}")
     for booking_id, count in found.items():
         for _ in range(count - (booking_id in record.booked)):
-            yield Problem("duplicate", f"booking {booking_id} has a {what} too many in the table")
+            yield Problem("duplicate", f"booking {booking_id} has one {what} too many")
 
 
 def _messages(record: Record, books: Books) -> Iterable[Problem]:
@@ -117,7 +117,7 @@ def _money(record: Record, books: Books) -> Iterable[Problem]:
     wanted = {booking_id: shares_of(order.price) for booking_id, order in record.booked.items()}
     rows: list[tuple[str, str, Shares]] = [
         *(("commission", row.id, _shares(row)) for row in books.commissions),
-        *((f"ledger entry {row.n}", row.booking_id, _shares(row)) for row in books.entries),
+        *(("accrual", row.booking_id, _shares(row)) for row in books.entries if row.kind is EntryKind.ACCRUAL),
     ]
     for what, booking_id, shares in rows:
         if booking_id in wanted and shares != wanted[booking_id]:
