@@ -16,13 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from massage_link.domain.booking import Booking, Role
+from massage_link.domain.draft import Draft
 from massage_link.domain.rows import UtcDatetime
 from massage_link.domain.states import Actor, Command, role_in
 from massage_link.domain.wish import BookingWish
 from massage_link.errors import InvalidInput, NotAllowed, NotFound
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.chat import send_message
-from massage_link.usecases.lookups import get_booking
+from massage_link.usecases.lookups import BookingOrDraft, find_booking, get_booking
 from massage_link.usecases.ports import Ports
 from massage_link.usecases.read_marks import mark_read
 from massage_link.usecases.rescheduling import reschedule
@@ -173,14 +174,13 @@ def _request(ports: Ports, caller: Caller, asked: RequestBooking) -> Flow[Any]:
 
 
 def _actor(ports: Ports, caller: Caller, booking_id: str) -> Flow[Actor]:
-    """In what part the caller acts; a stranger hears the same of a booking that exists as of one that does not."""
-    booking = yield from get_booking(ports, booking_id)
-    try:
+    """In what part the caller acts; to a stranger, a booking that exists looks as one that does not, calls included."""
+    booking = yield from find_booking(ports, booking_id)
+    if isinstance(booking, Booking) and caller.user_id in {booking.customer_id, booking.therapist_id}:
         return Actor(caller.user_id, role_in(booking, caller.user_id))
-    except NotAllowed:
-        if (yield from caller.is_ops()):
-            return Actor(caller.user_id, Role.OPS)
-    raise NotFound(f"there is no booking {booking_id!r}, or it is not visible to this credential.")
+    if not (yield from caller.is_ops()):
+        raise _nothing_there(booking, caller, booking_id)
+    return Actor(caller.user_id, Role.OPS)
 
 
 def _mover(command: Command) -> Callable[[Ports, Caller, MoveBooking], Flow[Any]]:
@@ -232,9 +232,16 @@ def _mark_read(ports: Ports, caller: Caller, asked: MarkRead) -> Flow[Any]:
 
 
 def _participant(ports: Ports, caller: Caller, booking_id: str) -> Flow[None]:
-    booking = yield from get_booking(ports, booking_id)
-    if caller.user_id not in {booking.customer_id, booking.therapist_id}:
-        raise NotFound(f"there is no booking {booking_id!r}, or it is not visible to this credential.")
+    booking = yield from find_booking(ports, booking_id)
+    if isinstance(booking, Booking) and caller.user_id in {booking.customer_id, booking.therapist_id}:
+        return
+    raise _nothing_there(booking, caller, booking_id)
+
+
+def _nothing_there(found: BookingOrDraft | None, caller: Caller, booking_id: str) -> NotFound:
+    if isinstance(found, Draft) and caller.user_id in found.authors:
+        return NotFound(f"booking {booking_id!r} is a draft that has not been admitted yet.")
+    return NotFound(f"there is no booking {booking_id!r}, or it is not visible to this credential.")
 
 
 def _slots(ports: Ports, caller: Caller, asked: FreeSlots) -> Flow[Any]:  # noqa: ARG001 - every user may ask
