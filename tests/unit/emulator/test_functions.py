@@ -612,3 +612,33 @@ async def test_domains_of_functions_are_kept_and_listed(live: Live) -> None:
     assert (await live.answer("POST", "/proxy/rules/function", again)).status_code == 400
     await live.call("DELETE", "/functions/echo")
     assert (await live.call("GET", "/proxy/rules"))["total"] == 0
+
+
+async def test_an_event_for_a_function_without_code_is_listed_as_failed(live: Live) -> None:
+    rows = await live.table()
+    await undeployed(live, "empty", events=["databases.*.tables.*.rows.*.create"])
+    await live.call("POST", rows, {"rowId": "r1", "data": {"n": 1}})
+    await idle(live)
+    (execution,) = (await live.call("GET", "/functions/empty/executions"))["executions"]
+    assert (execution["status"], execution["responseStatusCode"], execution["trigger"]) == ("failed", 0, "event")
+    assert "a corresponding deployment was not found" in execution["errors"]
+
+
+async def test_a_restarted_server_runs_functions_from_the_folders_it_is_given(tmp_path: Path) -> None:
+    for place in ("one", "two"):
+        (tmp_path / place / "f").mkdir(parents=True)
+        code = f"async def main(context):\n    return context.res.text('{place}')\n"
+        (tmp_path / place / "f" / "main.py").write_text(code)
+    async with live_server(data_dir=tmp_path / "data") as live:
+        await undeployed(live, "f")
+    for place in ("one", "two"):
+        async with live_server(data_dir=tmp_path / "data", functions_dir=tmp_path / place) as live:
+            assert (await run(live, "f"))["responseBody"] == place
+
+
+async def test_a_build_that_a_stop_interrupted_has_failed(tmp_path: Path) -> None:
+    async with live_server(data_dir=tmp_path) as live:
+        await undeployed(live, "f")
+        deployment = await deploy(live, "f", archive(main__py=""), commands="sleep 60")
+    async with live_server(data_dir=tmp_path) as live:
+        assert (await live.call("GET", f"/functions/f/deployments/{deployment['$id']}"))["status"] == "failed"

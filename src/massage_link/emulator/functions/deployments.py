@@ -39,6 +39,22 @@ class Deployments:
         for deployment in list(registry.deployments.values()):
             if deployment["status"] not in _OVER:  # the server was stopped while it was being built
                 self._change(deployment, status="failed")
+        self._adopt_folders()
+
+    def folder_of(self, function_id: str) -> Path | None:
+        """The folder from which the function runs when nothing has been uploaded, if there is one."""
+        folder = self._emulator.settings.functions_dir
+        return (folder / function_id).resolve() if folder is not None and (folder / function_id).is_dir() else None
+
+    def _adopt_folders(self) -> None:
+        """Functions that were stored earlier run from the folders that this server was started with."""
+        for function in list(self._registry.functions.values()):
+            folder = self.folder_of(function["$id"])
+            active = self._registry.deployments.get(function["deploymentId"])
+            if folder is not None and active is None:
+                self.from_folder(function, folder)
+            elif folder is not None and active is not None and "_archive" not in active:
+                self._registry.deployments.put(active["$id"], {**active, "_folder": str(folder)})
 
     def from_folder(self, function: Record, folder: Path) -> Record:
         """Activate ``folder`` as it is, without a build."""

@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("massage_link.emulator")
 
 _TICK_SECONDS = 0.25
+_NOT_DEPLOYED = (
+    "The execution could not be completed because a corresponding deployment was not found. A function deployment "
+    "needs to be created before it can be executed. Please create a deployment for your function and try again."
+)
+_NOT_BUILT = (
+    "The execution could not be completed because the build is not ready. Please wait for the build to complete and "
+    "try again."
+)
 
 
 @dataclass
@@ -157,8 +165,14 @@ class FunctionHost:
         )
         for key in self.registry.interested_in(frozenset(change.function_names)):
             function = self.registry.functions.get(key)
-            if function is not None and self._is_ready(function):
-                await self.run(function, request, self._new_execution(function, request, "queued"))
+            if function is None:
+                continue
+            execution = self._new_execution(function, request, "queued")
+            if self._is_ready(function):
+                await self.run(function, request, execution)
+            else:
+                errors = _NOT_BUILT if function["deploymentId"] else _NOT_DEPLOYED
+                self._finish(function, {**execution, "status": "failed", "errors": errors})
 
     # The queue
 
@@ -209,11 +223,14 @@ class FunctionHost:
             run = Run({**execution, "status": "failed", "responseStatusCode": 500, "errors": errors})
         else:
             run = await self.executor.run(function, request, execution)
-        run.execution["$updatedAt"] = self._emulator.clock.stamp()
-        if function["$id"] in self.registry.functions:
-            self.registry.put_execution(stored(run.execution))
-            self._announce(function, run.execution, "update")
+        self._finish(function, run.execution)
         return run
+
+    def _finish(self, function: Record, execution: Record) -> None:
+        execution["$updatedAt"] = self._emulator.clock.stamp()
+        if function["$id"] in self.registry.functions:
+            self.registry.put_execution(stored(execution))
+            self._announce(function, execution, "update")
 
     def announce_created(self, function: Record, execution: Record) -> None:
         """Tell listeners of an execution that a caller has created."""

@@ -125,9 +125,9 @@ def create_function(call: Call) -> Reply:
     if key in registry.functions:
         raise refusal("function_already_exists")
     function = registry.put_function(new_function(key, call.emulator.clock.stamp(), settings))
-    folder = call.emulator.settings.functions_dir
-    if folder is not None and (folder / key).is_dir():
-        host(call).deployments.from_folder(function, (folder / key).resolve())
+    folder = host(call).deployments.folder_of(key)
+    if folder is not None:
+        host(call).deployments.from_folder(function, folder)
         function = registry.function(key)
     call.emulator.announce("functions.[functionId].create", {"functionId": key}, shown(call, function))
     return Reply(shown(call, function), 201)
