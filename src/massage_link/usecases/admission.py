@@ -15,9 +15,6 @@ Until step 4 the therapist can not read it, and the SDK passes it over even for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from appwrite.query import Query
 
 from massage_link.domain.booking import Booking, BookingEvent, BookingEventType, Role, Status
 from massage_link.domain.draft import Draft
@@ -38,14 +35,14 @@ from massage_link.usecases.bookings import commission_rate, refuse_if_taken
 from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.commit import commit_once
-from massage_link.usecases.lookups import find_booking, list_bookings
+from massage_link.usecases.lookups import find_booking
 from massage_link.usecases.ports import Ports, find
 from massage_link.usecases.slots import held
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import read_by, set_permissions
 from massage_link.wire.transactions import Operation, bulk_create, create, update
 
-__all__ = ["admit_booking", "take_up_drafts"]
+__all__ = ["admit_booking"]
 
 _MAX_REASON = 500
 
@@ -63,10 +60,13 @@ def admit_booking(ports: Ports, booking_id: str) -> Flow[Booking | None]:
     if (yield from _event(ports, found.id)) is not None:
         return None  # it was declined, and stays with its author
     authors = sorted(found.authors)
-    try:
-        yield from set_permissions(ports.address(BOOKINGS), found.id, read_by(authors))
-    except RowNotFound:
-        return None  # its author took it back in time
+    # Only when there is something to replace: each write is an event that starts this function again, and a run that
+    # fails after it must not start the next one for ever.
+    if sorted(found.permissions) != sorted(read_by(authors)):
+        try:
+            yield from set_permissions(ports.address(BOOKINGS), found.id, read_by(authors))
+        except RowNotFound:
+            return None  # its author took it back in time
     draft = yield from find_booking(ports, booking_id)
     if draft is None or isinstance(draft, Booking):
         return draft
@@ -220,28 +220,3 @@ def _decline(ports: Ports, draft: Draft, authors: Sequence[str], reason: str, ne
         return True if done else None
 
     yield from commit_once(ports, prepare, outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class TakenUp:
-    """What became of the drafts that were looked at."""
-
-    admitted: int
-    declined: int
-
-
-def take_up_drafts(ports: Ports, *, created_since: str, limit: int = 100) -> Flow[TakenUp]:
-    """Take up drafts that no event brought to `admit_booking`: rows created since then that are no bookings."""
-    queries = [Query.greater_than_equal("$createdAt", created_since), Query.order_asc("$createdAt")]
-    admitted = declined = 0
-    cursor: list[str] = []
-    while True:
-        rows = yield from list_bookings(ports, [*queries, Query.limit(limit), *cursor])
-        for row in rows:
-            if isinstance(row, Draft) and (yield from _event(ports, row.id)) is None:
-                booking = yield from admit_booking(ports, row.id)
-                admitted += booking is not None
-                declined += booking is None
-        if len(rows) < limit:
-            return TakenUp(admitted, declined)
-        cursor = [Query.cursor_after(rows[-1].id)]

@@ -1,38 +1,44 @@
 """What runs by the clock: expire what nobody answered, and do again what an event that never came left undone.
 
 Everything that it does is safe to repeat, also beside a second sweeper. Its cost follows what was written since the
-last run, not the size of the tables.
+last run, not the size of the tables; a run that has no more time leaves the rest to the next.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import logging
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from appwrite.query import Query
 
-from massage_link.domain.booking import Booking
+from massage_link.domain.booking import Booking, Status
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.system import SystemState
 from massage_link.domain.tables import SYSTEM_STATE
-from massage_link.usecases.admission import take_up_drafts
+from massage_link.errors import MassageLinkError
+from massage_link.usecases.admission import admit_booking
 from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.commissions import ensure_commission
-from massage_link.usecases.lookups import list_bookings
+from massage_link.usecases.lookups import BookingOrDraft, list_bookings
 from massage_link.usecases.ports import Ports, create_derived, find
 from massage_link.usecases.transitions import expire_due
 from massage_link.wire.call import Flow
-from massage_link.wire.rows import update_row
+from massage_link.wire.rows import read_by, update_row
 
-__all__ = ["SweepReport", "sweep"]
+__all__ = ["BUDGET", "SweepReport", "sweep"]
 
+#: How long a run takes at most before it leaves the rest to the next: well below the function's own time limit.
+BUDGET = timedelta(seconds=40)
 _STATE = "sweep"
 #: Rows may become visible later than their stamp says, and servers' clocks differ: so far back it looks again.
 _OVERLAP = timedelta(seconds=120)
 #: How far back the first run looks.
 _FIRST = timedelta(days=7)
 _PAGE = 100
+_MOST_FAILED = 20
+log = logging.getLogger("massage_link.sweep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,55 +49,72 @@ class SweepReport:
         expired: pending bookings whose time to answer was over.
         admitted, declined: drafts that no event had brought to `admit_booking`.
         checked: bookings whose room and commission were looked at, and made if they were missing.
-        since, until: the span of creation times that was looked at, ISO 8601.
+        since, until: the span of creation times that was looked at, ISO 8601; the next run begins where it ended.
+        failed: ids of bookings that could not be dealt with (the first twenty); the next run begins with them.
+        complete: False when time ran out, and the next run goes on.
 
     """
 
-    expired: int
-    admitted: int
-    declined: int
-    checked: int
     since: str
     until: str
+    expired: int = 0
+    admitted: int = 0
+    declined: int = 0
+    checked: int = 0
+    failed: tuple[str, ...] = ()
+    complete: bool = False
 
 
-def sweep(ports: Ports) -> Flow[SweepReport]:
+def sweep(ports: Ports, *, budget: timedelta = BUDGET) -> Flow[SweepReport]:
     """One run; see the module."""
-    now = ports.now()
+    begun = ports.now()
     state = yield from find(ports, SYSTEM_STATE, _STATE)
-    since = (now - _FIRST if state is None else _watermark(state)) - _OVERLAP
-    expired = yield from expire_due(ports)
-    drafts = yield from take_up_drafts(ports, created_since=to_wire_time(since))
-    checked = yield from _ensure_all(ports, since)
-    report = SweepReport(expired, drafts.admitted, drafts.declined, checked, to_wire_time(since), to_wire_time(now))
-    yield from _remember(ports, state, report)
-    return report
-
-
-def _watermark(state: SystemState) -> datetime:
-    return datetime.fromisoformat(json.loads(state.value)["until"])
-
-
-def _ensure_all(ports: Ports, since: datetime) -> Flow[int]:
-    queries = [Query.greater_than_equal("$createdAt", to_wire_time(since)), Query.order_asc("$createdAt")]
-    checked = 0
+    since = begun - _FIRST if state is None else datetime.fromisoformat(json.loads(state.value)["until"])
+    report = SweepReport(to_wire_time(since), to_wire_time(since), expired=(yield from expire_due(ports)))
+    queries = [Query.greater_than_equal("$createdAt", to_wire_time(since - _OVERLAP)), Query.order_asc("$createdAt")]
     cursor: list[str] = []
     while True:
         rows = yield from list_bookings(ports, [*queries, Query.limit(_PAGE), *cursor])
         for row in rows:
-            if isinstance(row, Booking):
-                yield from ensure_room(ports, row.id)
-                yield from ensure_commission(ports, row.id)
-                checked += 1
+            if ports.now() - begun > budget:
+                return (yield from _remember(ports, state, report))
+            report = yield from _looked_at(ports, row, report)
         if len(rows) < _PAGE:
-            return checked
+            until = report.until if report.failed else to_wire_time(begun)
+            return (yield from _remember(ports, state, replace(report, until=until, complete=True)))
         cursor = [Query.cursor_after(rows[-1].id)]
 
 
-def _remember(ports: Ports, state: SystemState | None, report: SweepReport) -> Flow[None]:
+def _looked_at(ports: Ports, row: BookingOrDraft, report: SweepReport) -> Flow[SweepReport]:
+    assert row.created_at is not None
+    try:
+        report = yield from _dealt_with(ports, row, report)
+    except MassageLinkError as error:
+        # One row that cannot be dealt with keeps no other from it, and is not forgotten either.
+        log.warning("booking %s is left to the next run: %s", row.id, error)
+        return replace(report, failed=(*report.failed, row.id)[:_MOST_FAILED])
+    # The watermark stays before the first row that failed.
+    return report if report.failed else replace(report, until=max(report.until, to_wire_time(row.created_at)))
+
+
+def _dealt_with(ports: Ports, row: BookingOrDraft, report: SweepReport) -> Flow[SweepReport]:
+    if isinstance(row, Booking):
+        yield from ensure_room(ports, row.id)
+        yield from ensure_commission(ports, row.id)
+        return replace(report, checked=report.checked + 1)
+    if row.status == Status.DECLINED.value and set(row.permissions) == set(read_by(row.authors)):
+        return report
+    booking = yield from admit_booking(ports, row.id)
+    if booking is None:
+        return replace(report, declined=report.declined + 1)
+    return replace(report, admitted=report.admitted + 1)
+
+
+def _remember(ports: Ports, state: SystemState | None, report: SweepReport) -> Flow[SweepReport]:
     # The watermark is written last: a run that dies is done again from where the one before it ended.
     value = json.dumps(asdict(report))
     if state is None:
         state = yield from create_derived(ports, SYSTEM_STATE, SystemState(id=_STATE, value=value), [])
     if state.value != value:
         yield from update_row(ports.address(SYSTEM_STATE), SystemState, _STATE, {"value": value})
+    return report
