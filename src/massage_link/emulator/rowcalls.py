@@ -119,8 +119,9 @@ def stage(call: Call, table: Table, action: str, row_id: str | None, data: Any) 
 
 
 def current_row(call: Call, table: Table, row_id: str) -> Document | None:
-    """The row that a write is about, as the transaction of the call leaves it if there is one."""
-    inside = call.emulator.transactions.view(call.body.get("transactionId"))
-    if inside is None:
+    """The row that a write is about. With a transaction it is read inside that, and only by who may read it."""
+    transaction_id = call.body.get("transactionId")
+    if transaction_id is None:
         return table.row(row_id)
+    inside = call.emulator.transactions.view(transaction_id)
     return call.emulator.transactions.row_inside(inside, table, row_id, call.identity)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MOST = 100
 _KEPT = 2000
 _PENDING = "Invalid or non‑pending transaction"
+# Through these routes an unknown or finished transaction is 400 `general_bad_request`, through the others 404 or 400.
+_BLUNT = ("increment", "decrement", "bulkUpdate", "bulkUpsert", "bulkDelete")
 _NEED_ROW = {"update": "update", "increment": "update", "decrement": "update", "delete": "delete", "upsert": "update"}
 
 
@@ -105,12 +107,19 @@ class Transactions:
         """
         if not isinstance(transaction_id, str):
             raise invalid_param("transactionId", "UID must contain at most 36 chars")
+        if action in _BLUNT and self._pending(transaction_id, identity) is None:
+            raise AppwriteError("general_bad_request", message=_PENDING)
         transaction = self.find(transaction_id, identity)
-        if transaction["status"] != "pending":
-            raise AppwriteError("transaction_not_ready")
-        self._refuse_expired(transaction)
+        self.ready(transaction)
         self._refuse_too_many(transaction, 1)
         self._append(transaction, [self._entry(table, action, row_id, data)])
+
+    def _pending(self, transaction_id: str, identity: Identity) -> Document | None:
+        try:
+            found = self.find(transaction_id, identity)
+        except AppwriteError:
+            return None
+        return found if found["status"] == "pending" else None
 
     def _refuse_too_many(self, transaction: Mapping[str, Any], more: int) -> None:
         existing = transaction["operations"]
@@ -185,9 +194,12 @@ class Transactions:
 
     # Reading inside
 
-    def row_inside(self, transaction: Document, table: Table, row_id: str, identity: Identity) -> Document | None:
-        """The row as this caller sees it inside the transaction, None when there is none to see."""
-        staged = self._state(transaction).get(table.number, {}).get(row_id)
+    def row_inside(
+        self, transaction: Document | None, table: Table, row_id: str, identity: Identity
+    ) -> Document | None:
+        """The row as this caller sees it inside the transaction (None: outside), None when there is none to see."""
+        state = self._state(transaction) if transaction else {}
+        staged = state.get(table.number, {}).get(row_id)
         if staged is not None and not staged.exists:
             return None
         if staged is not None and staged.action == "create":
