@@ -10,6 +10,7 @@ from massage_link.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -45,6 +46,7 @@ class BlockingSubscriber(Generic[R]):
         self._thread: threading.Thread | None = None
         self._context: AbstractAsyncContextManager[Subscriber[R]] | None = None
         self._subscriber: Subscriber[R] | None = None
+        self._asked: Future[Change[R]] | None = None
         self._closing = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -69,10 +71,14 @@ class BlockingSubscriber(Generic[R]):
         return self
 
     def __next__(self) -> Change[R]:
+        if self._asked is None:
+            self._asked = self._submit(self._entered().__anext__())
         try:
-            return self._wait_for(self._entered().__anext__())
+            change = self._asked.result()  # interrupted here, the answer is for whoever asks next: it is not lost
         except StopAsyncIteration:
             raise StopIteration from None
+        self._asked = None
+        return change
 
     def acknowledge(self) -> None:
         """The change that was handed out last has been dealt with. Asking for the next one does this, too."""
@@ -116,11 +122,14 @@ class BlockingSubscriber(Generic[R]):
             raise UsageError("a BlockingSubscriber is iterated inside `with`")
         return self._subscriber
 
-    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         if self._thread is None or self._loop is None:
             work.close()
             raise UsageError("this subscriber was closed")
-        waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        waiting = self._submit(work)
         try:
             return waiting.result()
         except BaseException:

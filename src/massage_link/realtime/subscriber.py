@@ -45,6 +45,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _log = logging.getLogger("massage_link.realtime")
+_BREATH = 64  # changes after which other tasks get their turn in any case
 _REJECTIONS = 3  # credentials in a row, each fresh, after which asking for another one is pointless
 
 
@@ -162,6 +163,7 @@ class Subscriber(Generic[R]):
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._unacknowledged: _Delivery[R] | None = None
+        self._asked = 0
         self._read_back_due = asyncio.Event()
         self._gap = asyncio.Event()
         self._overflowed = False
@@ -202,7 +204,10 @@ class Subscriber(Generic[R]):
 
     async def __anext__(self) -> Change[R]:
         self.acknowledge()
-        while True:
+        self._asked += 1
+        if self._asked % _BREATH == 0:
+            await asyncio.sleep(0)  # a handler that never waits must not silence the heartbeat
+        while True:  # from here on nothing is awaited between taking a change and handing it out
             while self._queue:
                 entry = self._queue.popleft()
                 self._make_room()

@@ -228,6 +228,25 @@ async def test_what_was_written_between_two_runs_is_delivered(server: RealtimeDo
     assert ids == ["bookings/b1/7", "messages/r_2/2"]
 
 
+async def test_a_request_for_the_next_change_that_is_cancelled_loses_none(server: RealtimeDouble) -> None:
+    checkpoint = MemoryCheckpoint()
+    got: list[int | None] = []
+    async with server.subscriber(server.source("messages", numbered=True), checkpoint=checkpoint) as changes:
+        await until_live(changes)
+        for n in range(1, 201):
+            server.write("messages", f"r_{n}", scope="r", n=n)
+        while len(got) < 200:
+            asking = asyncio.ensure_future(take(changes, 1))
+            await asyncio.sleep(0)
+            if not asking.done() and len(got) % 2:
+                asking.cancel()
+            try:
+                got += [change.version for change in await asking]
+            except asyncio.CancelledError:
+                got += [change.version for change in await take(changes, 1)]
+    assert got == [*range(1, 201)]
+
+
 async def test_iterating_outside_of_the_context_is_refused(server: RealtimeDouble) -> None:
     with pytest.raises(UsageError, match="async with"):
         await anext(server.subscriber())

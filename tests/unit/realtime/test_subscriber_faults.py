@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,18 @@ async def test_a_quiet_socket_that_answers_heartbeats_stays(server: RealtimeDoub
         while sum(message["type"] == "ping" for message in server.received) < 3:
             await server.heard.wait()
             server.heard.clear()
+    assert len(server.handshakes) == 1
+
+
+async def test_a_handler_that_blocks_the_loop_does_not_cost_the_connection(server: RealtimeDouble) -> None:
+    async with server.subscriber(policy=LIVELY) as changes:
+        await until_live(changes)
+        server.heard.clear()
+        await server.heard.wait()  # a heartbeat
+        time.sleep(4 * LIVELY.ping_every)  # noqa: ASYNC251 # the server answers from the same loop: nothing moves
+        server.write("bookings", "b1", version=1)
+        [change] = await take(changes, 1)
+    assert change.source == "live"
     assert len(server.handshakes) == 1
 
 
