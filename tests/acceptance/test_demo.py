@@ -91,7 +91,7 @@ def test_any_number_of_bookings_can_be_taken_and_is_shown_with_a_timeline() -> N
     steps = ["books", "is alerted", "is open to both", "writes", "accepts", "completes", "is due"]
     places = [finished.stdout.index(step) for step in steps]
     assert places == sorted(places)
-    assert "1 bookings (1 completed), 1 rooms" in finished.stdout
+    assert "Bookings: 1 (1 completed). Rooms: 1." in finished.stdout
     assert "Nothing lost, nothing doubled, not a cent off." in finished.stdout
 
 

@@ -79,8 +79,10 @@ def _timeline(story: Story) -> RenderableType:
     for moment in moments:
         lines.add_row(_since(moments[0], moment), Text(moment.who), Text(moment.what))
     begins = f"{wish.starts_at.astimezone(ZoneInfo(wish.timezone)):%a %d %b %H:%M}"
-    title = f"{wish.service}, {begins} in {wish.timezone}, {wish.price}: milliseconds since the commit was sent"
-    return Group(Text(f"One booking: {title}", style="bold"), lines)
+    title = f"{wish.service}, {begins} in {wish.timezone}, {wish.price}"
+    return Group(
+        Text(title, style="bold"), Text("milliseconds since the booking's commit was sent", style="dim"), lines
+    )
 
 
 def _since(first: Moment, moment: Moment) -> Text:
@@ -113,7 +115,7 @@ def _ledger(report: Report) -> RenderableType:
 
 def _verdict(report: Report, problems: Sequence[Problem], hints: Sequence[str]) -> RenderableType:
     statuses = ", ".join(f"{count} {status}" for status, count in report.statuses.items()) or "none"
-    facts = Text(f"{report.bookings} bookings ({statuses}), {report.rooms} rooms, {report.seconds:.1f} s")
+    facts = Text(f"Bookings: {report.bookings} ({statuses}). Rooms: {report.rooms}. Seconds: {report.seconds:.1f}.")
     if not problems:
         return Group(facts, Text("Nothing lost, nothing doubled, not a cent off.", style="bold green"))
     shown = [Text(f"{problem.fault}: {problem.text}", style="red") for problem in problems[:_MOST_PROBLEMS]]

@@ -30,7 +30,7 @@ def outcome_of(record: Record, books: Books, story: Story | None = None) -> Outc
 def test_a_good_run_shows_counts_ledger_and_verdict() -> None:
     record = good_record()
     text = text_of(outcome_of(record, good_books(record)))
-    assert "2 bookings (2 completed), 2 rooms, 6.0 s" in text
+    assert "Bookings: 2 (2 completed). Rooms: 2. Seconds: 6.0." in text
     assert "Nothing lost, nothing doubled, not a cent off." in text
     ledger = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith(("EUR", "JPY"))}
     assert ledger == {"EUR": ["1", "95.05", "28.52", "66.53"], "JPY": ["1", "9,999", "3,000", "6,999"]}
@@ -44,8 +44,8 @@ def test_the_timeline_is_in_order_of_time_and_local_to_the_massage() -> None:
     story.note(None, "Nobody", "does nothing")
     lines = text_of(outcome_of(record, good_books(record), story)).splitlines()
     assert "09:30 in Europe/Berlin, 95.05 EUR" in lines[0]
-    assert lines[1].split() == ["0.0", "Zoë", "🌸", "writes", "“[b]no", "markup[/b]”"]
-    assert lines[2].split() == ["12.5", "Mara", "is", "alerted"]
+    assert lines[2].split() == ["0.0", "Zoë", "🌸", "writes", "“[b]no", "markup[/b]”"]
+    assert lines[3].split() == ["12.5", "Mara", "is", "alerted"]
 
 
 def test_problems_are_listed_with_what_failed_functions_said() -> None:

@@ -1,0 +1,73 @@
+"""What README and getting-started show is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from massage_link.demo.orders import load_week, orders
+from massage_link.demo.verdict import shares_of
+from massage_link.domain.money import Money
+from massage_link.testing import running_emulator
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+GETTING_STARTED = ROOT / "docs" / "getting-started.md"
+#: A program, and what it prints when the page says so.
+EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+
+
+def run(program: str, where: Path, environment: Mapping[str, str]) -> str:
+    """What a program prints that is run in a folder of its own."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("APPWRITE_")}
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=where, env={**bare, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, f"{program}\n{finished.stderr}"
+    return finished.stdout
+
+
+@pytest.fixture
+def server_of_the_reader() -> Iterator[dict[str, str]]:
+    """A server as the reader has it after the first steps, and the settings that lead to it."""
+    with running_emulator() as server:
+        yield {
+            "APPWRITE_ENDPOINT": server.endpoint,
+            "APPWRITE_PROJECT_ID": server.project_id,
+            "APPWRITE_API_KEY": server.api_key,
+        }
+
+
+@pytest.mark.parametrize("page", [README, GETTING_STARTED], ids=lambda page: page.name)
+def test_every_example_runs_and_prints_what_the_page_says(
+    page: Path, tmp_path: Path, server_of_the_reader: dict[str, str]
+) -> None:
+    examples = EXAMPLE.findall(page.read_text("utf-8"))
+    assert len(examples) >= 2
+    for program, printed in examples:
+        assert run(program, tmp_path, server_of_the_reader) == printed
+
+
+def test_the_ledger_that_the_readme_shows_is_the_demos() -> None:
+    sums: defaultdict[str, list[tuple[int, ...]]] = defaultdict(list)
+    for order in orders(load_week(), 60, now=datetime.now(UTC)):
+        sums[order.request.price.currency].append(shares_of(order.price))
+    shown = {tuple(line.split()) for line in README.read_text("utf-8").splitlines()}
+    for currency, rows in sums.items():
+        amounts = [Money(sum(column), currency).decimal for column in zip(*rows, strict=True)]
+        assert (currency, str(len(rows)), *(f"{amount:,f}" for amount in amounts)) in shown
+
+
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+def test_no_link_of_a_page_leads_nowhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
