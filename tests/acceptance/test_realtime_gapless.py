@@ -46,8 +46,10 @@ async def key(own: Emulator) -> AsyncIterator[AsyncMassageLink]:
 
 
 @pytest.fixture
-def wishes(own: Emulator) -> Market:
-    return Market(Server(own.endpoint, own.project_id, own.api_key, emulator=own))
+def wishes(own: Emulator) -> Iterator[Market]:
+    server = Server(own.endpoint, own.project_id, own.api_key, emulator=own)
+    with server.link() as link:
+        yield Market(server, link)
 
 
 class Ledger:
