@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 import time
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from massage_link.emulator.kernel import is_id, unique_id
@@ -12,11 +14,10 @@ from massage_link.emulator.kernel import is_id, unique_id
 from .build import Build, BuildError, Plan
 from .errors import refusal
 from .records import new_deployment
-from .upload import Uploads, read_chunk, read_form
+from .upload import Part, Uploads, read_chunk, read_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from massage_link.emulator.core import Emulator
 
@@ -78,38 +79,36 @@ class Deployments:
         """
         form = read_form(headers.get("content-type", ""), body)
         fields = {name: part.data.decode("utf-8", "replace") for name, part in form.items() if part.filename is None}
-        entrypoint = fields.get("entrypoint") or function["entrypoint"]
-        if not entrypoint:
+        if not (fields.get("entrypoint") or function["entrypoint"]):
             raise refusal("function_entrypoint_missing")
-        code = form.get("code")
-        if code is None or code.filename is None:
-            raise refusal("storage_file_empty", "No file sent")
-        if not code.filename.endswith(".gz"):
-            raise refusal("storage_file_type_unsupported")
-        chunk = read_chunk(headers.get("content-range"), code.data)
+        chunk = read_chunk(headers.get("content-range"), _code(form).data)
         named = headers.get("x-appwrite-id", "") if headers.get("content-range") else ""
-        deployment = self._known(function, named) or new_deployment(
-            named if is_id(named) else unique_id(),
-            function,
-            self._emulator.clock.stamp(),
-            entrypoint=entrypoint,
-            kind="cli" if headers.get("x-sdk-language") == "cli" else "manual",
-            size=chunk.size,
-            activate=fields.get("activate") in ("true", "1"),
-        )
-        if "_archive" not in deployment:
-            folder = self._folder(deployment["$id"])
-            deployment |= {
-                "_archive": str(folder / "code.tar.gz"),
-                "_folder": str(folder / "build"),
-                "_commands": fields.get("commands", function["commands"]),
-            }
+        deployment = self._known(function, named)
+        if deployment is None:
+            kind = "cli" if headers.get("x-sdk-language") == "cli" else "manual"
+            deployment = self._new(function, named if is_id(named) else unique_id(), fields, kind, chunk.size)
         elif deployment["status"] != "waiting":
             return deployment
-        self._registry.deployments.put(deployment["$id"], deployment)
-        if self._uploads.add(deployment["$id"], self._folder(deployment["$id"]) / "code.tar.gz", chunk):
+        if self._uploads.add(deployment["$id"], Path(deployment["_archive"]), chunk):
             self._begin(function, deployment)
         return self._registry.deployments[deployment["$id"]]
+
+    def _new(self, function: Record, id: str, fields: Mapping[str, str], kind: str, size: int) -> Record:
+        deployment = new_deployment(
+            id,
+            function,
+            self._emulator.clock.stamp(),
+            entrypoint=fields.get("entrypoint") or function["entrypoint"],
+            kind=kind,
+            size=size,
+            activate=fields.get("activate") in ("true", "1"),
+        )
+        hidden = {
+            "_archive": str(self._folder(id) / "code.tar.gz"),
+            "_folder": str(self._folder(id) / "build"),
+            "_commands": fields.get("commands", function["commands"]),
+        }
+        return self._registry.deployments.put(id, {**deployment, **hidden})
 
     def cancel(self, deployment: Record) -> Record:
         """Stop a build. Raises AppwriteError (400) when it is over."""
@@ -160,32 +159,26 @@ class Deployments:
         deployment = self._registry.deployments.get(id)
         if deployment is None or deployment["status"] == "canceled":
             return
-        deployment = self._change(deployment, status="processing")
-        log: list[str] = []
-
-        def add_to_log(piece: str) -> None:
-            log.append(piece)
-            if id in self._registry.deployments:
-                self._registry.deployments[id]["buildLogs"] = "".join(log)
-
-        plan = Plan(
-            self._folder(id) / "code.tar.gz",
-            self._folder(id) / "build",
-            deployment["_commands"],
-            self._executor.environment(function, deployment),
-        )
-        build = self._builds[id] = Build(plan, add_to_log, self._emulator.clock.now)
-        started = time.monotonic()
+        self._change(deployment, status="processing")
+        environment = self._executor.environment(function, deployment)
+        folder = Path(deployment["_folder"])
+        plan = Plan(Path(deployment["_archive"]), folder, deployment["_commands"], environment)
+        build = self._builds[id] = Build(plan, partial(self._add_to_log, id), self._emulator.clock.now)
         self._change(self._registry.deployments[id], status="building")
+        started = time.monotonic()
         try:
             size = await build.run()
         except (BuildError, OSError) as error:
+            self._add_to_log(id, "" if isinstance(error, BuildError) else f"{error}\n")
             self._conclude(id, "failed", started, 0)
-            add_to_log("" if isinstance(error, BuildError) else f"{error}\n")
         else:
             self._conclude(id, "ready", started, size)
         finally:
             del self._builds[id]
+
+    def _add_to_log(self, id: str, piece: str) -> None:
+        if id in self._registry.deployments:
+            self._registry.deployments[id]["buildLogs"] += piece  # written to disk with the next change of status
 
     def _conclude(self, id: str, status: str, started: float, size: int) -> None:
         deployment = self._registry.deployments.get(id)
@@ -225,3 +218,12 @@ class Deployments:
     def _change(self, deployment: Record, **fields: object) -> Record:
         changed = {**deployment, **fields, "$updatedAt": self._emulator.clock.stamp()}
         return self._registry.deployments.put(deployment["$id"], changed)
+
+
+def _code(form: Mapping[str, Part]) -> Part:
+    code = form.get("code")
+    if code is None or code.filename is None:
+        raise refusal("storage_file_empty", "No file sent")
+    if not code.filename.endswith(".gz"):
+        raise refusal("storage_file_type_unsupported")
+    return code

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import tempfile
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +17,12 @@ from massage_link.emulator.kernel import VERSION, unique_id
 from .cron import Cron
 from .deployments import Deployments
 from .executor import Executor, Request, Run, stored
+from .faults import FunctionFaults
 from .records import new_execution
 from .registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine
     from datetime import datetime
 
     from massage_link.emulator.core import Emulator
@@ -42,34 +41,6 @@ _NOT_BUILT = (
     "The execution could not be completed because the build is not ready. Please wait for the build to complete and "
     "try again."
 )
-
-
-@dataclass
-class FunctionFaults:
-    """Planted faults of events on their way to functions, as probabilities, and what was met."""
-
-    lose: float = 0.0
-    fail: float = 0.0
-    duplicate: float = 0.0
-    delay_seconds: float = 0.0
-    counters: dict[str, int] = field(default_factory=dict)
-    dice: random.Random = field(default_factory=random.Random)
-
-    def plant(self, wanted: Mapping[str, Any]) -> None:
-        """Replace what ``wanted`` names: ``lose fail duplicate delaySeconds seed``."""
-        self.lose = float(wanted.get("lose", self.lose))
-        self.fail = float(wanted.get("fail", self.fail))
-        self.duplicate = float(wanted.get("duplicate", self.duplicate))
-        self.delay_seconds = float(wanted.get("delaySeconds", self.delay_seconds))
-        if "seed" in wanted:
-            self.dice.seed(wanted["seed"])
-
-    def happens(self, probability: float, name: str) -> bool:
-        """Throw the dice, and count."""
-        if not probability or self.dice.random() >= probability:
-            return False
-        self.counters[name] = self.counters.get(name, 0) + 1
-        return True
 
 
 class FunctionHost:

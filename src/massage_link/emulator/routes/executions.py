@@ -180,6 +180,7 @@ def _may_read(call: Call, execution: Record) -> bool:
 
 
 def list_executions(call: Call) -> Reply:
+    """List the executions that the caller may read."""
     function = _visible(call)
     readable = [doc for doc in host(call).registry.executions_of(function["$id"]) if _may_read(call, doc)]
     executions, total = page(call, readable)
@@ -187,6 +188,7 @@ def list_executions(call: Call) -> Reply:
 
 
 def get_execution(call: Call) -> Reply:
+    """One execution."""
     function = _visible(call)
     execution = host(call).registry.execution(function["$id"], call.params["executionId"])
     if not _may_read(call, execution):
@@ -195,6 +197,7 @@ def get_execution(call: Call) -> Reply:
 
 
 def delete_execution(call: Call) -> Reply:
+    """Delete an execution that is over, or cancel a scheduled one."""
     function = host(call).registry.function(call.params["functionId"])
     execution = host(call).registry.execution(function["$id"], call.params["executionId"])
     if not _may_read(call, execution):

@@ -134,15 +134,18 @@ def create_function(call: Call) -> Reply:
 
 
 def list_functions(call: Call) -> Reply:
+    """List functions."""
     functions, total = page(call, list(host(call).registry.functions.values()))
     return Reply({"total": total, "functions": [shown(call, function) for function in functions]})
 
 
 def get_function(call: Call) -> Reply:
+    """One function."""
     return Reply(shown(call, _function(call)))
 
 
 def update_function(call: Call) -> Reply:
+    """Change a function; settings that are not sent fall back to their defaults, as on the real server."""
     function = _function(call)
     changed = {**function, **_settings(call, function), "$updatedAt": call.emulator.clock.stamp()}
     host(call).registry.put_function(changed)
@@ -151,6 +154,7 @@ def update_function(call: Call) -> Reply:
 
 
 async def delete_function(call: Call) -> Reply:
+    """Delete a function with its deployments, variables and executions."""
     function = _function(call)
     for deployment in host(call).registry.deployments_of(function["$id"]):
         host(call).deployments.remove(deployment)
@@ -168,6 +172,7 @@ def _function(call: Call) -> Record:
 
 
 def create_variable(call: Call) -> Reply:
+    """Create a variable of a function's environment."""
     function = _function(call)
     key = new_id(call, "variableId") if "variableId" in call.body else new_id_for(call)
     name = text(call, "key", most=255)
@@ -190,15 +195,18 @@ def new_id_for(call: Call) -> str:
 
 
 def list_variables(call: Call) -> Reply:
+    """List a function's variables; secret ones without their values."""
     variables, total = page(call, host(call).registry.variables_of(_function(call)["$id"]))
     return Reply({"total": total, "variables": [shown_variable(variable) for variable in variables]})
 
 
 def get_variable(call: Call) -> Reply:
+    """One variable."""
     return Reply(shown_variable(_variable(call)))
 
 
 def update_variable(call: Call) -> Reply:
+    """Change a variable; a secret one stays secret."""
     function, variable = _function(call), _variable(call)
     wanted = {name: call.body[name] for name in ("key", "value", "secret") if call.body.get(name) is not None}
     if not wanted:
@@ -212,6 +220,7 @@ def update_variable(call: Call) -> Reply:
 
 
 def delete_variable(call: Call) -> Reply:
+    """Delete a variable."""
     function, variable = _function(call), _variable(call)
     host(call).registry.variables.remove(variable["$id"])
     host(call).registry.put_function({**function, "live": False})
@@ -230,29 +239,35 @@ def _shown_deployment(deployment: Record) -> Record:
 
 
 def create_deployment(call: Call) -> Reply:
+    """Take in code, or a chunk of it."""
     deployment = host(call).deployments.upload(_function(call), call.headers, call.raw_body)
     return Reply(_shown_deployment(deployment), 202)
 
 
 def list_deployments(call: Call) -> Reply:
+    """List a function's deployments."""
     deployments, total = page(call, host(call).registry.deployments_of(_function(call)["$id"]))
     return Reply({"total": total, "deployments": [_shown_deployment(deployment) for deployment in deployments]})
 
 
 def get_deployment(call: Call) -> Reply:
+    """One deployment, with the log of its build."""
     return Reply(_shown_deployment(_deployment(call)))
 
 
 def delete_deployment(call: Call) -> Reply:
+    """Delete a deployment and its files."""
     host(call).deployments.remove(_deployment(call))
     return Reply(None, 204)
 
 
 def cancel_deployment(call: Call) -> Reply:
+    """Stop a build."""
     return Reply(_shown_deployment(host(call).deployments.cancel(_deployment(call))))
 
 
 def download_deployment(call: Call) -> Reply:
+    """The archive that was uploaded."""
     archive = Path(_deployment(call).get("_archive", ""))
     if not archive.is_file():
         raise refusal("deployment_not_found")
@@ -260,6 +275,7 @@ def download_deployment(call: Call) -> Reply:
 
 
 def activate_deployment(call: Call) -> Reply:
+    """Make a ready deployment the active one."""
     function = _function(call)
     deployment = host(call).registry.deployment(function["$id"], text(call, "deploymentId", most=36))
     host(call).deployments.activate(function["$id"], deployment)

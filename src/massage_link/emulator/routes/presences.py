@@ -7,23 +7,28 @@ from massage_link.emulator.routing import Call, Reply, Route
 
 
 def list_presences(call: Call) -> Reply:
+    """List the presences that the caller may read."""
     presences, total = page(call, call.emulator.presences.visible_to(call.identity))
     return Reply({"total": total, "presences": presences})
 
 
 def get_presence(call: Call) -> Reply:
+    """One presence."""
     return Reply(call.emulator.presences.get(call.params["presenceId"], call.identity))
 
 
 def upsert_presence(call: Call) -> Reply:
+    """Say something of a user."""
     return Reply(call.emulator.presences.upsert(call.params["presenceId"], call.identity, call.body))
 
 
 def update_presence(call: Call) -> Reply:
+    """Change a presence."""
     return Reply(call.emulator.presences.update(call.params["presenceId"], call.identity, call.body))
 
 
 def delete_presence(call: Call) -> Reply:
+    """End a presence."""
     presence = call.params["presenceId"]
     call.emulator.presences.remove(presence, call.identity)
     for connection in call.emulator.hub.connections:

@@ -43,6 +43,7 @@ def create_rule(call: Call) -> Reply:
 
 
 def list_rules(call: Call) -> Reply:
+    """List domains, each with the deployment that is active now."""
     registry = call.emulator.functions.registry
     rules, total = page(call, [_current(rule, registry.functions) for rule in registry.rules.values()])
     return Reply({"total": total, "rules": rules})
