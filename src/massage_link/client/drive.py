@@ -111,7 +111,7 @@ def _reply(response: httpx.Response) -> Reply:
 @contextmanager
 def _our_errors(request: Request) -> Generator[None, None, None]:
     """Turn httpx's errors into ours; the difference that matters is whether the request can have been processed."""
-    shown = f"{request.method} {request.url.partition('?')[0]}"
+    shown = request.shown
     try:
         yield
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:

@@ -49,6 +49,11 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     content: bytes | None = field(repr=False)
 
+    @property
+    def shown(self) -> str:
+        """What messages call it: without queries, and without the id of a transaction."""
+        return f"{self.method} {_shown(self.url)}"
+
 
 #: What a driver drives: yields requests and pauses, receives replies.
 Exchange: TypeAlias = Generator[Request | Sleep, Reply | None, T]

@@ -1,0 +1,213 @@
+"""Whatever becomes of each request: the work is done once or never, and what the caller is told is true."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imaginary import NOW, Fate, ImaginaryAppwrite, ports, run
+from massage_link.domain.money import Money
+from massage_link.domain.states import Command
+from massage_link.domain.wish import BookingWish
+from massage_link.errors import MassageLinkError, OutcomeUnknown, SlotTaken, StaleBooking
+from massage_link.usecases.bookings import request_booking
+from massage_link.usecases.chat import ensure_room, send_message
+from massage_link.usecases.commissions import ensure_commission
+from massage_link.usecases.ports import Ports
+from massage_link.usecases.transitions import Wanted, acting, transition
+from massage_link.wire.call import Flow
+
+
+@dataclass(frozen=True)
+class Fates:
+    """What becomes of the writes and the reads of a flow, and how late a late write is."""
+
+    writes: list[Fate]
+    reads: list[Fate]
+    delay: int
+
+
+#: Reads go well more often than not: a flow that can read nothing is soon over.
+FATES = st.builds(
+    Fates,
+    writes=st.lists(st.sampled_from([Fate.FINE, *Fate]), max_size=20),
+    reads=st.lists(st.sampled_from([*[Fate.FINE] * 12, Fate.UNREACHED, Fate.FAILED, Fate.LOST]), max_size=40),
+    delay=st.integers(0, 12),
+)
+THOROUGHLY = settings(max_examples=400)
+
+
+def wish(**changes: Any) -> BookingWish:
+    """A request for tomorrow's noon."""
+    start = NOW + timedelta(days=1, hours=4)
+    facts: dict[str, Any] = {
+        "customer_id": "carla",
+        "therapist_id": "theo",
+        "service": "Deep tissue",
+        "starts_at": start,
+        "ends_at": start + timedelta(hours=1),
+        "price": Money(9_505, "EUR"),
+    }
+    return BookingWish(**{**facts, **changes})
+
+
+def moved(ours: Ports, booking_id: str, command: Command) -> Flow[Any]:
+    """A transition by ops."""
+    return transition(ours, booking_id, Wanted(command), actor=acting(None))
+
+
+def told(server: ImaginaryAppwrite, flow: Flow[Any], fates: Fates) -> tuple[Any, Any]:
+    """What the caller is told, result or error, after which everything that is late happens."""
+    server.fates, server.reading, server.delay = iter(fates.writes), iter(fates.reads), fates.delay
+    result, error = None, None
+    try:
+        result = run(server, flow)
+    except MassageLinkError as failure:
+        error = failure
+    server.settle()
+    return result, error
+
+
+def check_truth(found: int, result: object, error: MassageLinkError | None) -> None:
+    """Once if there is a result, never if there is an error, unless the error says that nobody knows."""
+    if result is not None:
+        assert found == 1
+    elif isinstance(error, OutcomeUnknown):
+        assert found in {0, 1}
+    else:
+        assert found == 0, error
+
+
+@THOROUGHLY
+@given(FATES, st.sampled_from([None, "key"]))
+def test_a_request_is_booked_once_or_never(fates: Fates, key: str | None) -> None:
+    server = ImaginaryAppwrite()
+    result, error = told(server, request_booking(ports(), wish(), idempotency_key=key), fates)
+    bookings = server.rows("bookings")
+    check_truth(len(bookings), result, error)
+    for table, rows in (("booking_terms", 1), ("booking_places", 1), ("booking_events", 1), ("slots", 12)):
+        assert len(server.rows(table)) == rows * len(bookings)
+    assert len(server.rows("booking_keys")) == (len(bookings) if key else 0)
+
+
+@THOROUGHLY
+@given(FATES)
+def test_a_request_that_is_repeated_with_its_key_is_booked_once(fates: Fates) -> None:
+    server, ours = ImaginaryAppwrite(), ports()
+    told(server, request_booking(ours, wish(), idempotency_key="key"), fates)
+    booking = run(server, request_booking(ours, wish(), idempotency_key="key"))
+    assert set(server.rows("bookings")) == {booking.id}
+
+
+@THOROUGHLY
+@given(FATES)
+def test_a_request_for_a_time_that_is_taken_is_never_booked(fates: Fates) -> None:
+    server, ours = ImaginaryAppwrite(), ports()
+    first = run(server, request_booking(ours, wish()))
+    result, error = told(server, request_booking(ours, wish(customer_id="cora")), fates)
+    assert result is None
+    if not fates.writes and not fates.reads:
+        assert isinstance(error, SlotTaken)
+    assert set(server.rows("bookings")) == {first.id}
+
+
+@THOROUGHLY
+@given(FATES, st.sampled_from([Command.ACCEPT, Command.DECLINE, Command.CANCEL]))
+def test_a_booking_is_moved_once_or_never(fates: Fates, command: Command) -> None:
+    server, ours = ImaginaryAppwrite(), ports()
+    booking = run(server, request_booking(ours, wish()))
+    result, error = told(server, moved(ours, booking.id, command), fates)
+    events = len(server.rows("booking_events")) - 1
+    if not isinstance(error, OutcomeUnknown):
+        check_truth(events, result, error)
+    stored = server.rows("bookings")[booking.id]
+    assert stored["version"] == 1 + events
+    assert events in {0, 1}
+    ended = events and command is not Command.ACCEPT
+    assert len(server.rows("slots")) == (0 if ended else 12)
+    commissions = list(server.rows("commissions").values())
+    assert len(server.rows("commission_entries")) == len(commissions)
+    if ended:
+        assert [row["status"] for row in commissions] == ["void"]
+
+
+@THOROUGHLY
+@given(FATES, st.integers(0, 12))
+def test_of_two_who_move_a_booking_only_one_is_told_that_it_did(fates: Fates, after: int) -> None:
+    """A rival declines while we accept: between two requests of ours, whichever."""
+    server, ours = ImaginaryAppwrite(), ports()
+    booking = run(server, request_booking(ours, wish()))
+    rival: list[object] = []
+
+    def decline() -> None:
+        with suppress(MassageLinkError):  # we were first
+            rival.append(run(server, moved(ports(), booking.id, Command.DECLINE)))
+
+    server.between(len(server.requests) + after, decline)
+    result, error = told(server, moved(ours, booking.id, Command.ACCEPT), fates)
+    status = server.rows("bookings")[booking.id]["status"]
+    if result is not None:
+        assert (status, rival) == ("accepted", [])
+    elif isinstance(error, StaleBooking):
+        assert (status, error.current.status) == ("declined", "declined")
+    elif not isinstance(error, OutcomeUnknown):
+        assert status == ("declined" if rival else "pending"), error
+
+
+@THOROUGHLY
+@given(FATES)
+def test_a_commission_is_written_once_or_never(fates: Fates) -> None:
+    server, ours = ImaginaryAppwrite(), ports()
+    booking = run(server, request_booking(ours, wish()))
+    result, error = told(server, ensure_commission(ours, booking.id), fates)
+    check_truth(len(server.rows("commissions")), result, error)
+    assert len(server.rows("commission_entries")) == len(server.rows("commissions"))
+
+
+@THOROUGHLY
+@given(FATES, st.sampled_from([None, "phone-1"]))
+def test_a_message_is_sent_once_or_never(fates: Fates, client_id: str | None) -> None:
+    server, ours = ImaginaryAppwrite(), ports()
+    booking = run(server, request_booking(ours, wish()))
+    run(server, ensure_room(ours, booking.id))
+    flow = send_message(ours, booking.id, sender_id="carla", body="Hello", client_id=client_id)
+    result, error = told(server, flow, fates)
+    sent = [row for row in server.rows("chat_messages").values() if row["senderId"] == "carla"]
+    check_truth(len(sent), result, error)
+    assert sorted(row["n"] for row in server.rows("chat_messages").values()) == list(range(1, 2 + len(sent)))
+
+
+@THOROUGHLY
+@given(FATES)
+def test_a_room_is_opened_with_its_first_message_or_not_at_all(fates: Fates) -> None:
+    server, ours = ImaginaryAppwrite(), ports()
+    booking = run(server, request_booking(ours, wish()))
+    result, _ = told(server, ensure_room(ours, booking.id), fates)
+    rooms, messages = server.rows("chat_rooms"), server.rows("chat_messages")
+    assert len(rooms) <= len(messages) <= 1
+    assert result is None or len(rooms) == 1
+
+
+@pytest.mark.parametrize("delay", range(8))
+def test_a_commit_that_comes_between_two_looks_is_not_taken_for_somebody_else_s(delay: int) -> None:
+    """The slots are read before the event: whoever holds them has an event by then, and so have we."""
+    server = ImaginaryAppwrite()
+    result, error = told(server, request_booking(ports(), wish()), Fates([Fate.FINE, Fate.FINE, Fate.LATE], [], delay))
+    assert error is None
+    assert set(server.rows("bookings")) == {result.id}
+
+
+def test_a_refusal_after_an_unclear_commit_is_called_unknown() -> None:
+    server = ImaginaryAppwrite()
+    fates = Fates([Fate.FINE, Fate.FINE, Fate.LATE, Fate.DENIED], [], 100)
+    result, error = told(server, request_booking(ports(), wish()), fates)
+    assert result is None
+    assert isinstance(error, OutcomeUnknown)
+    assert "may still be under way" in str(error)
+    assert len(server.rows("bookings")) == 1
