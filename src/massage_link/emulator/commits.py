@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import AppwriteError, ServerFailure
 from .kernel import unique_id
 from .permissions import as_list, parse
-from .query import listing, order_by, parse_all, where
+from .query import listing, parse_all
+from .sql import order_by, where
 from .tablestore import DuplicateError, Table
 from .writes import ConflictError, LimitError, MissingColumnError, NotANumberError, StructureError, Writer
 

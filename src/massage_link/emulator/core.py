@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .bus import Bus
+from .catalogue import Catalogue
 from .events import ResourceChange, RowChange
 from .faults import Faults
 from .functions.host import FunctionHost
@@ -15,12 +16,13 @@ from .kernel import Clock
 from .presences import Presences
 from .realtime import Hub
 from .sqlite import Database, Document
-from .tablestore import Catalogue, Table
 from .transactions import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from .tablestore import Table
 
 
 @dataclass(frozen=True, slots=True)

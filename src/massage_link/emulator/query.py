@@ -1,6 +1,4 @@
-"""Appwrite's query language: parsing, the server's checks and their wording, and translation to SQL."""
-
-# ruff: noqa: S608 - every name in an SQL text here is a number of our own; values are always bound
+"""Appwrite's query language: parsing, and the server's checks in its order and wording."""
 
 from __future__ import annotations
 
@@ -10,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from .dates import Clockwork, DateError, parse_date
 from .errors import AppwriteError, ServerFailure, invalid_param
-from .kernel import fold, is_id, weigh
+from .kernel import is_id
 from .permissions import as_list
-from .sqlite import dumps
 from .values import INT_MAX, number_text
 
 if TYPE_CHECKING:
@@ -20,16 +17,9 @@ if TYPE_CHECKING:
 
     from .tablestore import Table
 
-_COMPARISONS = {
-    "equal": "=",
-    "notEqual": "!=",
-    "lessThan": "<",
-    "lessThanEqual": "<=",
-    "greaterThan": ">",
-    "greaterThanEqual": ">=",
-}
-_CONTAINS = ("contains", "containsAny", "containsAll", "notContains")
-_EDGES = ("startsWith", "notStartsWith", "endsWith", "notEndsWith")
+_COMPARISONS = ("equal", "notEqual", "lessThan", "lessThanEqual", "greaterThan", "greaterThanEqual")
+CONTAINS = ("contains", "containsAny", "containsAll", "notContains")
+EDGES = ("startsWith", "notStartsWith", "endsWith", "notEndsWith")
 _ONE_VALUE = (
     "notEqual",
     "lessThan",
@@ -39,12 +29,12 @@ _ONE_VALUE = (
     "search",
     "notSearch",
     "regex",
-    *_EDGES,
+    *EDGES,
 )
 _FILTERS = frozenset(
     {
         *_COMPARISONS,
-        *_CONTAINS,
+        *CONTAINS,
         *_ONE_VALUE,
         "between",
         "notBetween",
@@ -275,7 +265,8 @@ def _attribute_fault(table: Table, attribute: str) -> str | None:
     return f"Attribute not found in schema: {attribute}"
 
 
-def _column(table: Table, attribute: str) -> Mapping[str, Any]:
+def column_of(table: Table, attribute: str) -> Mapping[str, Any]:
+    """The definition of a column, or of one of the row's own fields."""
     return _INTERNAL.get(attribute) or table.columns[attribute]
 
 
@@ -291,7 +282,7 @@ def _filter_fault(table: Table, query: Query, clock: Clockwork) -> str | None:
         raise ServerFailure("a query that SQL cannot answer")
     if method == "elemMatch":
         raise ServerFailure("a query that SQL cannot answer")
-    if method in ("equal", *_CONTAINS) and (not values or values == [[]]):
+    if method in ("equal", *CONTAINS) and (not values or values == [[]]):
         return f"{_ucfirst(method)} queries require at least one value."
     if method in _ONE_VALUE and len(values) != 1:
         return f"{_ucfirst(method)} queries require exactly one value."
@@ -300,7 +291,7 @@ def _filter_fault(table: Table, query: Query, clock: Clockwork) -> str | None:
     why = _attribute_fault(table, attribute)
     if why:
         return why
-    column = _column(table, attribute)
+    column = column_of(table, attribute)
     if column.get("encrypt"):
         return f"Cannot query encrypted attribute: {attribute}"
     if len(values) > _MOST_VALUES:
@@ -313,9 +304,9 @@ def _filter_fault(table: Table, query: Query, clock: Clockwork) -> str | None:
 def _kind_fault(column: Mapping[str, Any], query: Query) -> str | None:
     method, attribute = query.method, query.attribute
     if column["array"]:
-        if method not in (*_CONTAINS, "isNull", "isNotNull"):
+        if method not in (*CONTAINS, "isNull", "isNotNull"):
             return f'Cannot query {method} on attribute "{attribute}" because it is an array.'
-    elif method in _CONTAINS and column["type"] not in _STRINGS:
+    elif method in CONTAINS and column["type"] not in _STRINGS:
         name = "notContains" if method == "notContains" else "contains"
         return f'Cannot query {name} on attribute "{attribute}" because it is not an array, string, or object.'
     return None
@@ -350,132 +341,3 @@ def _check_fulltext(table: Table, query: Query) -> None:
         )
         if not covered:
             raise invalid(f'Searching by attribute "{query.attribute}" requires a fulltext index.')
-
-
-# Translation to SQL
-
-Sql = tuple[str, list[Any]]
-
-
-def where(table: Table, filters: Sequence[Query], clock: Clockwork) -> Sql:
-    """The SQL condition for all of `filters`."""
-    return _joined(table, filters, "AND", clock) if filters else ("1", [])
-
-
-def _joined(table: Table, filters: Sequence[Query], word: str, clock: Clockwork) -> Sql:
-    parts = [_condition(table, query, clock) for query in filters]
-    return "(" + f" {word} ".join(sql for sql, _ in parts) + ")", [value for _, values in parts for value in values]
-
-
-def _condition(table: Table, query: Query, clock: Clockwork) -> Sql:
-    method = query.method
-    if method in ("and", "or"):
-        return _joined(table, query.values, method.upper(), clock)
-    column = _column(table, query.attribute)
-    name = table.sql_column(query.attribute)
-    if method in ("isNull", "isNotNull"):
-        return f"{name} IS {'NOT ' if method == 'isNotNull' else ''}NULL", []
-    if column["array"]:
-        return _array_condition(name, query)
-    if method in ("search", "notSearch"):
-        return _search_condition(name, query)
-    if method == "regex":
-        raise AppwriteError("emulator_not_implemented", "the query regex")
-    return _scalar_condition(name, column, query, clock)
-
-
-def _operand(column: Mapping[str, Any], value: Any, clock: Clockwork) -> Any:
-    if column["type"] == "datetime":
-        return parse_date(value, clock)
-    if column["type"] == "id":
-        return int(value)
-    if isinstance(value, str):
-        return fold(value)
-    return int(value) if isinstance(value, bool) else value
-
-
-def _scalar_condition(name: str, column: Mapping[str, Any], query: Query, clock: Clockwork) -> Sql:
-    method = query.method
-    if method in (*_CONTAINS, *_EDGES):
-        return _text_condition(name, query)
-    values = [_operand(column, value, clock) for value in query.values]
-    if method in ("between", "notBetween"):
-        return f"{name} {'NOT ' if method == 'notBetween' else ''}BETWEEN ? AND ?", values
-    if method == "equal" and len(values) > 1:
-        return f"{name} IN ({', '.join('?' * len(values))})", values
-    return f"{name} {_COMPARISONS[method]} ?", values
-
-
-def _text_condition(name: str, query: Query) -> Sql:
-    method = query.method
-    values = [weigh(value) for value in query.values]
-    if method == "containsAll":  # on text the server compares it with LIKE without wildcards: equality
-        parts = [f"{name} = ?" for _ in values]
-    elif "tarts" in method:
-        parts = [f"substr({name}, 1, {len(value)}) = ?" for value in values]
-    elif "nds" in method:
-        parts = [f"substr({name}, -{len(value)}) = ?" if value else "1 OR ?" for value in values]
-    else:
-        parts = [f"instr({name}, ?) > 0" for _ in values]
-    if method.startswith("not"):
-        return "(" + " AND ".join(f"NOT ({part})" for part in parts) + ")", list(values)
-    return "(" + " OR ".join(f"({part})" for part in parts) + ")", list(values)
-
-
-def _array_condition(name: str, query: Query) -> Sql:
-    marks = ", ".join("?" * len(query.values))
-    found = f"EXISTS (SELECT 1 FROM json_each({name}) WHERE value IN ({marks}))"
-    values = [int(value) if isinstance(value, bool) else value for value in query.values]
-    if query.method == "containsAll":
-        each = f"EXISTS (SELECT 1 FROM json_each({name}) WHERE value = ?)"
-        return "(" + " AND ".join(each for _ in values) + ")", values
-    if query.method == "notContains":
-        return f"({name} IS NOT NULL AND NOT {found})", values
-    return found, values
-
-
-def _search_condition(name: str, query: Query) -> Sql:
-    """Full-text search: each word of the query somewhere as the beginning of a word."""
-    words = [weigh(word) for word in str(query.values[0]).split()]
-    parts = [f"instr(' ' || {name}, ' ' || ?) > 0" for _ in words] or ["0"]
-    joined = "(" + " OR ".join(parts) + ")"
-    return (f"NOT {joined}" if query.method == "notSearch" else joined), list(words)
-
-
-def order_by(table: Table, wanted: Listing) -> tuple[list[tuple[str, str]], str]:
-    """The attributes to order by, the tie-breaking `$sequence` included, and the SQL for it."""
-    orders = list(wanted.orders)
-    if not any(attribute in ("$id", "$sequence") for attribute, _ in orders):
-        same_way = orders and orders[0][0] in ("$createdAt", "$updatedAt")
-        orders.append(("$sequence", orders[0][1] if same_way else "ASC"))
-    if wanted.random:
-        return orders, "random()"
-    if wanted.backwards:
-        orders = [(attribute, "ASC" if way == "DESC" else "DESC") for attribute, way in orders]
-    return orders, ", ".join(f"{table.sql_column(attribute)} {way}" for attribute, way in orders)
-
-
-def beyond_cursor(table: Table, orders: Sequence[tuple[str, str]], row: Mapping[str, Any]) -> Sql:
-    """The condition that a row comes after `row` in `orders` (already reversed for a backward page)."""
-    alternatives: list[str] = []
-    values: list[Any] = []
-    for position, (attribute, way) in enumerate(orders):
-        earlier = orders[:position]
-        parts = [f"{table.sql_column(name)} = ?" for name, _ in earlier]
-        parts.append(f"{table.sql_column(attribute)} {'>' if way == 'ASC' else '<'} ?")
-        alternatives.append("(" + " AND ".join(parts) + ")")
-        values += [_cursor_value(table, name, row) for name, _ in [*earlier, (attribute, way)]]
-    return "(" + " OR ".join(alternatives) + ")", values
-
-
-def _cursor_value(table: Table, attribute: str, row: Mapping[str, Any]) -> Any:
-    value = row.get(attribute)
-    if value is None:
-        raise AppwriteError("database_query_order_null", attribute)
-    if attribute == "$sequence":
-        return int(value)
-    if attribute in ("$createdAt", "$updatedAt") or _column(table, attribute)["type"] == "datetime":
-        return value
-    if isinstance(value, list):
-        return dumps(value)
-    return fold(value) if isinstance(value, str) else value

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from . import (
     account,
     bulk,
+    columns,
     control,
+    databases,
     executions,
     functions,
     health,
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 _MODULES = (
     account,
     bulk,
+    columns,
     control,
+    databases,
     executions,
     functions,
     health,

@@ -10,9 +10,10 @@ from massage_link.emulator.errors import AppwriteError, invalid_param
 from massage_link.emulator.kernel import is_id, unique_id
 from massage_link.emulator.params import ID_RULE
 from massage_link.emulator.permissions import as_list, checked, split
-from massage_link.emulator.query import listing, order_by, parse_all, where
+from massage_link.emulator.query import listing, parse_all
 from massage_link.emulator.routing import Call, Reply, Route
 from massage_link.emulator.rowcalls import WRITE, data_of, guarded, publish, stage, table_of, writer_for
+from massage_link.emulator.sql import order_by, where
 from massage_link.emulator.sqlite import dumps
 from massage_link.emulator.tablestore import DuplicateError
 

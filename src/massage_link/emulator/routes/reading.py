@@ -10,18 +10,10 @@ from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
 from massage_link.emulator.errors import AppwriteError
 from massage_link.emulator.kernel import is_id
 from massage_link.emulator.permissions import allows
-from massage_link.emulator.query import (
-    Listing,
-    Query,
-    beyond_cursor,
-    checked_texts,
-    listing,
-    order_by,
-    parse_all,
-    where,
-)
+from massage_link.emulator.query import Listing, Query, checked_texts, listing, parse_all
 from massage_link.emulator.routing import Call, Reply, Route
 from massage_link.emulator.rowcalls import READ, answer, table_of
+from massage_link.emulator.sql import beyond_cursor, order_by, where
 from massage_link.emulator.sqlite import dumps
 
 if TYPE_CHECKING:
