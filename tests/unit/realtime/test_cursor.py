@@ -244,3 +244,18 @@ def test_beyond_the_window_a_missed_number_is_fetched_when_the_next_one_arrives(
     server.write("r_3", 3, scope="r")
     _settled(consumer)
     assert consumer.numbers("r") == [1, 2, 3]
+
+
+def test_an_event_as_late_as_the_window_brings_no_older_version_back() -> None:
+    server = ModelServer()
+    consumer = ModelConsumer(server, Mutable("version"), capacity=0)
+    server.now += WINDOW
+    first = server.write("a", 1)
+    second = server.write("a", 2, skew=WINDOW)
+    consumer.receive(second.row())
+    server.now += WINDOW
+    server.write("b", 1)
+    _settled(consumer)
+    consumer.receive(first.row())
+    consumer.consume()
+    assert consumer.versions("a") == [2]
