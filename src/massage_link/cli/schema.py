@@ -56,7 +56,7 @@ def push(
 
     Only adds, so it is safe to repeat; what is there and differs is refused and left as it is. Needs an API key.
     """
-    from massage_link import MassageLink
+    from massage_link.client.link import MassageLink
     from massage_link.usecases.provision import push_schema
 
     with MassageLink.from_env(env_file) as link:
