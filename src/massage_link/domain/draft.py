@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.rows import Row, UtcDatetime
 
-__all__ = ["Draft", "authors_of", "is_booking", "is_booking_row"]
+__all__ = ["Draft", "authors_of", "is_booking", "is_booking_row", "is_locked"]
 
-_USER_ROLE = re.compile(r'[a-z]+\("user:([a-zA-Z0-9._-]{1,36})(?:/[a-z]+)?"\)')
+# Not "write": a transaction of a user stores that word unsplit, and whose role it names is checked by nobody.
+_USER_ROLE = re.compile(r'(?:read|update|delete)\("user:([a-zA-Z0-9._-]{1,36})(?:/[a-z]+)?"\)')
+
+
+def _readable(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime | None:
+    try:
+        instant: datetime | None = parse(value)
+    except ValueError:
+        return None  # the server stores times of which Python knows none, such as the year 0
+    return instant
+
+
+_Instant = Annotated[UtcDatetime | None, WrapValidator(_readable)]
 
 
 class Draft(Row):
@@ -26,8 +39,8 @@ class Draft(Row):
     customer_id: str = ""
     therapist_id: str = ""
     service: str = ""
-    starts_at: UtcDatetime | None = None
-    ends_at: UtcDatetime | None = None
+    starts_at: _Instant = None
+    ends_at: _Instant = None
     timezone: str | None = None
     duration_minutes: int | None = None
     buffer_minutes: int | None = None
@@ -48,6 +61,11 @@ class Draft(Row):
 def authors_of(permissions: Iterable[str]) -> frozenset[str]:
     """Ids of the users who are named in permissions: only they themselves, or a key, can have granted them."""
     return frozenset(found[1] for found in map(_USER_ROLE.fullmatch, permissions) if found)
+
+
+def is_locked(draft: Draft) -> bool:
+    """Whether no client can change a draft any more: its authors may read it, and nobody has any other right to it."""
+    return set(draft.permissions) == {f'read("user:{author}")' for author in draft.authors}
 
 
 def is_booking(booking: Booking) -> bool:

@@ -3,8 +3,9 @@
 The steps, each of which may be the last before a crash, whereupon the sweeper takes the draft up by the same rule:
 
 1. The row is read by list, and the users whom its permissions name are kept as the proof of who wrote it.
-2. Its permissions are replaced by read for exactly those: from now on no client can change or delete it.
-3. It is read again: this is what was asked for, whatever was written in between.
+2. Its permissions are replaced by read for exactly those, unless it was written to since: from now on no client can
+   change or delete it.
+3. It is read again, from step 1 on until it reads as locked: this is what was asked for, and by whom.
 4. It is admitted in the transaction that takes the slots, writes its first event and lets the therapist read it, or it
    is declined by the system with a reason. It is declined unless its customer is among its authors and its price, end,
    service and hours are the catalogue's.
@@ -17,10 +18,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from massage_link.domain.booking import Booking, BookingEvent, BookingEventType, Role, Status
-from massage_link.domain.draft import Draft
+from massage_link.domain.draft import Draft, is_locked
 from massage_link.domain.ids import BOOKING_ID_LENGTH, event_id
 from massage_link.domain.people import Therapist
 from massage_link.domain.request import NewBooking, new_booking
+from massage_link.domain.rows import to_wire_time
 from massage_link.domain.tables import (
     BOOKING_EVENTS,
     BOOKING_PLACES,
@@ -30,12 +32,12 @@ from massage_link.domain.tables import (
     THERAPISTS,
 )
 from massage_link.domain.wish import BookingWish, check_available
-from massage_link.errors import InvalidInput, RowNotFound, RuleError, SlotTaken
+from massage_link.errors import Conflict, InvalidInput, RowNotFound, RuleError, SlotTaken
 from massage_link.usecases.bookings import commission_rate, refuse_if_taken
 from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.commit import commit_once
-from massage_link.usecases.lookups import find_booking
+from massage_link.usecases.lookups import BookingOrDraft, find_booking
 from massage_link.usecases.ports import Ports, find
 from massage_link.usecases.slots import held
 from massage_link.wire.call import Flow
@@ -45,6 +47,8 @@ from massage_link.wire.transactions import Operation, bulk_create, create, updat
 __all__ = ["admit_booking"]
 
 _MAX_REASON = 500
+#: How often a draft is read that its author keeps changing, before it is left to the next event or sweep.
+_ATTEMPTS = 10
 
 
 def admit_booking(ports: Ports, booking_id: str) -> Flow[Booking | None]:
@@ -54,27 +58,45 @@ def admit_booking(ports: Ports, booking_id: str) -> Flow[Booking | None]:
         The booking when it was admitted (now or before), None when it was declined or is not there.
 
     """
-    found = yield from find_booking(ports, booking_id)
-    if found is None or isinstance(found, Booking):
-        return found
-    if (yield from _event(ports, found.id)) is not None:
-        return None  # it was declined, and stays with its author
-    authors = sorted(found.authors)
-    # Only when there is something to replace: each write is an event that starts this function again, and a run that
-    # fails after it must not start the next one for ever.
-    if sorted(found.permissions) != sorted(read_by(authors)):
-        try:
-            yield from set_permissions(ports.address(BOOKINGS), found.id, read_by(authors))
-        except RowNotFound:
-            return None  # its author took it back in time
-    draft = yield from find_booking(ports, booking_id)
-    if draft is None or isinstance(draft, Booking):
+    draft = yield from _locked(ports, booking_id)
+    if not isinstance(draft, Draft):
         return draft
-    booking = yield from _admit_or_decline(ports, draft, authors)
+    booking = yield from _admit_or_decline(ports, draft, sorted(draft.authors))
     if booking is not None:
         yield from ensure_room(ports, booking.id)
         yield from ensure_commission(ports, booking.id)
     return booking
+
+
+def _locked(ports: Ports, booking_id: str) -> Flow[BookingOrDraft | None]:
+    """The draft once it reads as one that no client can change, whoever may have written to it in between.
+
+    None when there is nothing to decide any more.
+    """
+    conflict: Conflict | None = None
+    for _ in range(_ATTEMPTS):
+        found = yield from find_booking(ports, booking_id)
+        if found is None or isinstance(found, Booking):
+            return found
+        locked = is_locked(found)
+        if (locked and found.status == Status.DECLINED) or (yield from _event(ports, found.id)) is not None:
+            return None  # it was declined, and stays with its author
+        # Written to only when there is something to replace: each write is an event that starts this function again,
+        # and a run that fails after it must not start the next one for ever.
+        if locked:
+            return found
+        assert found.updated_at is not None
+        stamp = to_wire_time(found.updated_at)
+        readers = read_by(sorted(found.authors))
+        try:
+            yield from set_permissions(ports.address(BOOKINGS), found.id, readers, unless_changed=stamp)
+        except RowNotFound:
+            return None  # its author took it back in time
+        except Conflict as error:
+            # Changed, or deleted and made anew by somebody else, since its authors were read: they are read again.
+            conflict = error
+    assert conflict is not None
+    raise conflict
 
 
 def _event(ports: Ports, booking_id: str) -> Flow[BookingEvent | None]:

@@ -123,9 +123,16 @@ def update_row(table: TableAddress, model: type[M], row_id: str, columns: Mappin
     return Call("PATCH", _rows_path(table, row_id), parsed(model), {"data": dict(columns)}, repeatable=True)
 
 
-def set_permissions(table: TableAddress, row_id: str, permissions: list[str]) -> Call[None]:
-    """Replace who may read and change a row; its columns stay. Needs a key."""
-    return Call("PATCH", _rows_path(table, row_id), nothing, {"permissions": permissions}, repeatable=True)
+def set_permissions(table: TableAddress, row_id: str, permissions: list[str], *, unless_changed: str) -> Call[None]:
+    """Replace who may read and change a row, unless it was written after `unless_changed` (409). Needs a key."""
+    return Call(
+        "PATCH",
+        _rows_path(table, row_id),
+        nothing,
+        {"permissions": permissions},
+        {"X-Appwrite-Timestamp": unless_changed},
+        repeatable=True,  # a repeat of one that took effect is a 409, after which the caller reads the row
+    )
 
 
 def with_ids(row_ids: Iterable[str]) -> str:
