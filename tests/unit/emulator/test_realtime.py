@@ -187,6 +187,39 @@ async def test_a_new_member_hears_of_the_teams_rows_and_a_removed_one_does_not(l
         await quiet(socket)
 
 
+async def test_a_user_who_creates_a_team_hears_of_its_rows_at_once(live: Live) -> None:
+    await live.table()
+    secret = await live.user("ann")
+    async with live.socket(session=secret) as socket:
+        await subscribed(socket, ROWS)
+        await live.call("POST", "/teams", {"teamId": "crew", "name": "Crew"}, session=secret)
+        await write(live, "r1", "team:crew/owner")
+        assert (await heard(socket))["data"]["payload"]["$id"] == "r1"
+
+
+async def test_a_new_label_counts_only_after_signing_in_again(live: Live) -> None:
+    await live.table()
+    secret = await live.user("ann")
+    async with live.socket(session=secret) as socket:
+        await subscribed(socket, ROWS)
+        await live.call("PUT", "/users/ann/labels", {"labels": ["vip"]})
+        await write(live, "r1", "label:vip")
+        await quiet(socket)
+        await say(socket, type="authentication", data={"session": secret})
+        await write(live, "r2", "label:vip")
+        assert (await heard(socket))["data"]["payload"]["$id"] == "r2"
+
+
+async def test_a_socket_outlives_its_session(live: Live) -> None:
+    await live.table()
+    secret = await live.user("ann")
+    async with live.socket(session=secret) as socket:
+        await subscribed(socket, ROWS)
+        await live.call("DELETE", "/users/ann/sessions")
+        await write(live, "r1", "user:ann")
+        assert (await heard(socket))["data"]["payload"]["$id"] == "r1"
+
+
 async def test_a_binary_message_is_read_like_text(live: Live) -> None:
     async with live.socket() as socket:
         await heard(socket)

@@ -37,8 +37,13 @@ def _owned(call: Call) -> Document:
 
 
 def _announce(call: Call, team: Document, what: str) -> None:
+    acting = call.identity.user_id
     call.emulator.announce(
-        f"teams.[teamId].{what}", {"teamId": team["$id"]}, team, acting_user_id=call.identity.user_id
+        f"teams.[teamId].{what}",
+        {"teamId": team["$id"]},
+        team,
+        acting_user_id=acting,
+        rebinds_user_id=acting if what == "create" else None,
     )
 
 
