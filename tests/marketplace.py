@@ -88,12 +88,14 @@ class Server:
 
 
 @contextmanager
-def own_database(server: Server, tables: Sequence[Table[Row]] = TABLES) -> Iterator[Server]:
+def own_database(
+    server: Server, tables: Sequence[Table[Row]] = TABLES, *, direct_write: bool = False
+) -> Iterator[Server]:
     """The server with our tables in a new database, which is removed at the end."""
     database = f"test_{secrets.token_hex(6)}"
     with server.link() as link:
         try:
-            link.run(push_schema(Ports(database=database), tables=tables))
+            link.run(push_schema(Ports(database=database), tables=tables, direct_write=direct_write))
             yield replace(server, database=database)
         finally:
             with suppress(NotFound):
