@@ -62,6 +62,7 @@ class Server:
             log_level="warning",
             lifespan="on",
             timeout_graceful_shutdown=2,
+            timeout_keep_alive=75,  # clients that pool connections must not find them closed after a pause
             ws_ping_interval=None,
             ws_max_size=16 * 1024 * 1024,
             server_header=False,
