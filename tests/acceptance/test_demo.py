@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from massage_link.demo import run
 from massage_link.demo.run import DemoFailed, functions_folder, run_demo
 from massage_link.demo.verdict import shares_of
+from massage_link.testing import Emulator, running_emulator
 
 COMMAND = [sys.executable, "-c", "from massage_link.cli import main; main()", "demo"]
 WRONG_BY_A_CENT = """
@@ -142,6 +144,25 @@ def test_the_server_dies_with_a_demo_that_is_killed(started: tuple[subprocess.Po
     process.communicate()  # ends when the server, which shares the error stream, has ended, too
     with pytest.raises(httpx.ConnectError):
         httpx.get(endpoint)
+
+
+def test_a_server_that_dies_ends_the_demo_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_PATIENCE", 1.0)
+    killed: list[Emulator] = []
+
+    @contextmanager
+    def doomed(**arguments: Any) -> Iterator[Emulator]:
+        with running_emulator(**arguments) as server:
+            killed.append(server)
+            yield server
+
+    class Murderous(Silent):
+        def taken(self) -> None:
+            killed[0].kill()
+
+    monkeypatch.setattr(run, "running_emulator", doomed)
+    with pytest.raises(DemoFailed, match=r"server ended meanwhile \(exit status -9\)"):
+        run_demo(60, Murderous())
 
 
 @pytest.mark.long

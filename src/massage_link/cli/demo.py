@@ -10,7 +10,7 @@ import typer
 
 __all__ = ["demo"]
 
-#: More would take longer than the people's tokens live.
+#: Some ten minutes' worth.
 _MOST = 5_000
 
 
@@ -24,12 +24,14 @@ def demo(
     Exit code 1 when anything was lost, doubled or off by a cent.
     """
     import json
+    import logging
 
     from rich.console import Console
 
     from massage_link.demo.run import run_demo
     from massage_link.demo.view import Screen, shown
 
+    logging.getLogger("massage_link").addHandler(logging.NullHandler())  # a failure is told once, at the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # names and messages hold characters that not every terminal has

@@ -22,7 +22,7 @@ from massage_link.demo.record import Record
 from massage_link.demo.stopwatch import Stopwatch
 from massage_link.demo.story import Scene, Story, tell
 from massage_link.demo.verdict import Problem, Report, judge, report
-from massage_link.errors import MassageLinkError, UsageError
+from massage_link.errors import MassageLinkError, TransportError, UsageError
 from massage_link.schema.functions import FUNCTIONS
 from massage_link.testing import Emulator, running_emulator
 from massage_link.usecases.provision import push_functions, push_schema
@@ -40,7 +40,7 @@ _PACKAGES = ("httptools", "starlette", "uvicorn")
 
 
 class DemoFailed(MassageLinkError):
-    """Not even the first booking came to its end; the message says what was missing, and what the functions said."""
+    """Not even the warm-up came to its end (the message says what functions said), or the server ended before us."""
 
 
 class Progress(Protocol):
@@ -89,7 +89,7 @@ def run_demo(count: int, progress: Progress, *, functions: Path | None = None) -
     Raises:
         UsageError: the emulator's packages or our function folders are not there.
         EmulatorFailed: the server did not start.
-        DemoFailed: the warm-up's booking did not come to its end.
+        DemoFailed: the warm-up's bookings did not come to their end, or the server ended.
         MassageLinkError: a call did not work out.
 
     """
@@ -99,7 +99,12 @@ def run_demo(count: int, progress: Progress, *, functions: Path | None = None) -
         raise UsageError(f'{needed}: pip install "massage-link[cli,emulator]"')
     with running_emulator(functions=functions or functions_folder(), schema=False) as server:
         progress.done(f"server at {server.endpoint}")
-        return asyncio.run(_demonstrate(server, load_week(), count, progress, started))
+        try:
+            return asyncio.run(_demonstrate(server, load_week(), count, progress, started))
+        except TransportError as error:
+            if (status := server.process.poll()) is not None:
+                raise DemoFailed(f"the embedded server ended meanwhile (exit status {status}).") from error
+            raise
 
 
 def functions_folder() -> Path:
