@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from marketplace import LinkMaker, Market, People, Server, hired_people, own_database, without_settings
+from marketplace import NAMED_SERVER, LinkMaker, Market, People, Server, hired_people, own_database, without_settings
 from massage_link.client.link import AsyncMassageLink
 from massage_link.testing import Emulator, running_emulator
 
@@ -18,9 +17,6 @@ settings.register_profile(
     "massage-link", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], max_examples=100
 )
 settings.load_profile("massage-link")
-
-#: The server that the contract tests shall run against; None is the emulator.
-REAL = os.environ.get("MASSAGE_LINK_TEST_ENDPOINT")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -31,7 +27,7 @@ def _environment_without_our_settings() -> Iterator[None]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what only the emulator can do when a real server is named."""
-    if REAL:
+    if NAMED_SERVER:
         for item in items:
             if item.get_closest_marker("emulator_only"):
                 item.add_marker(pytest.mark.skip(reason="plants faults or moves the clock: no real server can do that"))
@@ -47,10 +43,8 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server with our tables in a database of this run: the emulator, or the one that the environment names."""
-    if REAL:
-        project, key = os.environ["MASSAGE_LINK_TEST_PROJECT_ID"], os.environ["MASSAGE_LINK_TEST_API_KEY"]
-        bare = Server(REAL, project, key)
-    else:
+    bare = NAMED_SERVER
+    if bare is None:
         running: Emulator = request.getfixturevalue("emulator")
         bare = Server(running.endpoint, running.project_id, running.api_key, emulator=running)
     with own_database(bare) as with_tables:

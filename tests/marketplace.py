@@ -87,6 +87,19 @@ class Server:
         return MassageLink(**self.arguments(**changes))
 
 
+def named_server() -> Server | None:
+    """The server that the environment names to be tested against, if it does."""
+    named = [os.environ.get(f"MASSAGE_LINK_TEST_{name}") for name in ("ENDPOINT", "PROJECT_ID", "API_KEY")]
+    if named[0] is None:
+        return None
+    assert all(named), "a named server needs MASSAGE_LINK_TEST_PROJECT_ID and MASSAGE_LINK_TEST_API_KEY, too"
+    return Server(*map(str, named))
+
+
+#: Looked up at once: the tests run without our settings in the environment.
+NAMED_SERVER = named_server()
+
+
 @contextmanager
 def own_database(
     server: Server, tables: Sequence[Table[Row]] = TABLES, *, direct_write: bool = False

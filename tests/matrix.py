@@ -207,23 +207,28 @@ def _bulk_row(it: Target) -> dict[str, Any]:
 
 #: Operations that a user may try to slip in by a transaction.
 STAGED: Mapping[str, Callable[[Target], dict[str, Any]]] = {
-    "create": lambda it: {"rowId": it.new_id, "data": dict(it.columns)},
-    "update": lambda it: {"rowId": it.row_id, "data": dict(it.forged)},
-    "delete": lambda it: {"rowId": it.row_id},
-    "increment": lambda it: {"rowId": it.row_id, "data": {"column": it.number, "value": 1}},
-    "bulkCreate": lambda it: {"data": [_bulk_row(it)]},
-    "bulkUpdate": lambda it: {"data": {"queries": [], "data": dict(it.forged)}},
-    "bulkDelete": lambda _: {"data": {"queries": []}},
+    "create": lambda it: {"action": "create", "rowId": it.new_id, "data": dict(it.columns)},
+    "create for another": lambda it: {
+        "action": "create",
+        "rowId": it.new_id,
+        "data": {**it.columns, "$permissions": ['read("user:victim")']},
+    },
+    "update": lambda it: {"action": "update", "rowId": it.row_id, "data": dict(it.forged)},
+    "delete": lambda it: {"action": "delete", "rowId": it.row_id},
+    "increment": lambda it: {"action": "increment", "rowId": it.row_id, "data": {"column": it.number, "value": 1}},
+    "bulk create": lambda it: {"action": "bulkCreate", "data": [_bulk_row(it)]},
+    "bulk update": lambda it: {"action": "bulkUpdate", "data": {"queries": [], "data": dict(it.forged)}},
+    "bulk delete": lambda _: {"action": "bulkDelete", "data": {"queries": []}},
 }
 
 
-def transacted(http: httpx.Client, it: Target, action: str) -> bool:
+def transacted(http: httpx.Client, it: Target, name: str) -> bool:
     """Whether a transaction with this operation was committed."""
     begun = http.post("/tablesdb/transactions", json={"ttl": 60})
     if begun.is_error:
         return False
     transaction = f"/tablesdb/transactions/{begun.json()['$id']}"
-    operation = {"action": action, "databaseId": it.database, "tableId": it.table, **STAGED[action](it)}
+    operation = {"databaseId": it.database, "tableId": it.table, **STAGED[name](it)}
     if http.post(f"{transaction}/operations", json={"operations": [operation]}).is_error:
         return False
     return http.patch(transaction, json={"commit": True}).is_success

@@ -187,9 +187,9 @@ def test_no_transaction_of_a_user_changes_a_row(
     before = market.contents()
     for part in PARTS[:-1]:
         it = _target(market, seeded, table, TABLESDB, part)
-        done = {action: transacted(everybody.http[part], it, action) for action in STAGED}
+        done = {name: transacted(everybody.http[part], it, name) for name in STAGED}
         allowed = may_create(part, table, direct_write=direct_write)
-        assert done == {action: allowed and action == "create" for action in STAGED}, part
+        assert done == {name: allowed and name == "create" for name in STAGED}, part
         assert _removed(everybody, it) is allowed
     assert market.contents() == before
 
