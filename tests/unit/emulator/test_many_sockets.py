@@ -27,13 +27,18 @@ async def visit(live: Live, number: int) -> None:
     await socket.wait_closed()
 
 
+def open_files() -> int:
+    """How many files and sockets this process holds."""
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 async def visits(live: Live, count: int) -> tuple[int, Counter[str]]:
     """The open files and the living objects by type after ``count`` visits."""
     for _ in range(count // BATCH):
         await asyncio.gather(*(visit(live, number) for number in range(BATCH)))
     await until(lambda: not live.emulator.hub.connections)
     gc.collect()
-    return len(list(Path("/dev/fd").iterdir())), Counter(type(thing).__name__ for thing in gc.get_objects())
+    return open_files(), Counter(type(thing).__name__ for thing in gc.get_objects())
 
 
 @pytest.mark.long
