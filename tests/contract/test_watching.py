@@ -8,13 +8,22 @@ from collections.abc import AsyncIterator
 import pytest
 
 from marketplace import PATIENCE, Market, People, Server
-from massage_link import AsyncMassageLink, Booking, Change, ChatMessage, Commission, CommissionStatus, Status
+from massage_link import (
+    AsyncMassageLink,
+    Booking,
+    Change,
+    ChatMessage,
+    Commission,
+    CommissionStatus,
+    MassageLink,
+    Status,
+)
 from massage_link.errors import CredentialRequired
 
 
 @pytest.fixture
 async def alink(server: Server) -> AsyncIterator[AsyncMassageLink]:
-    """An async link with the key: only async links can watch."""
+    """An async link with the key."""
     async with AsyncMassageLink(**server.arguments()) as link:
         yield link
 
@@ -82,3 +91,43 @@ async def test_watching_as_nobody_says_how_to_watch(server: Server) -> None:
     async with AsyncMassageLink(**server.arguments(api_key=None)) as nobody:
         with pytest.raises(CredentialRequired, match="acts as a guest"):
             nobody.watch()
+
+
+async def test_booking_events_arrive_every_one_in_order(
+    alink: AsyncMassageLink, people: People, market: Market
+) -> None:
+    booking = await alink.bookings.request(**market.wish(customer_id=people.customer.id))
+    async with (
+        asyncio.timeout(PATIENCE),
+        alink.as_user(people.customer.id).bookings.watch_events(booking_id=booking.id) as changes,
+    ):
+        await changes.wait_until_live()
+        await alink.bookings.accept(booking.id)
+        await alink.bookings.start(booking.id)
+        await alink.bookings.complete(booking.id)
+        seen = []
+        async for change in changes:
+            seen.append((change.row.version, change.row.type.value))
+            if change.row.version == 4:
+                break
+    assert seen[-3:] == [(2, "accepted"), (3, "started"), (4, "completed")]
+
+
+def test_a_program_without_an_event_loop_watches_too(server: Server, people: People, market: Market) -> None:
+    with MassageLink(**server.arguments()) as link, link.as_user(people.therapist.id).watch() as changes:
+        changes.wait_until_live()
+        wish = market.wish(customer_id=people.customer.id, therapist_id=people.therapist.id)
+        booking = link.bookings.request(**wish)
+        first = next(changes)
+        assert isinstance(first.row, Booking)
+        assert (first.row.id, first.kind, first.live) == (booking.id, "created", True)
+        link.chat.send(booking.id, "Hello!", sender_id=people.customer.id)
+        numbers = [change.row.n for _, change in zip(range(2), changes, strict=False)]
+        assert numbers == [1, 2]
+
+
+def test_watching_with_a_key_is_refused_before_anything_is_started(server: Server) -> None:
+    with MassageLink(**server.arguments()) as link:
+        for watch in (link.watch, link.bookings.watch, link.bookings.watch_events, link.chat.watch):
+            with pytest.raises(CredentialRequired, match="as_user"):
+                watch()

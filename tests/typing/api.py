@@ -11,7 +11,7 @@ from typing import assert_type
 
 from massage_link import AsyncMassageLink, Booking, BookingEvent, ChatMessage, ChatRoom, Commission, MassageLink, Money
 from massage_link.domain.calendar import FreeSlot
-from massage_link.realtime import Change, Subscriber
+from massage_link.realtime import BlockingSubscriber, Change, Subscriber
 
 
 def blocking(link: MassageLink, when: datetime) -> None:
@@ -34,6 +34,10 @@ def blocking(link: MassageLink, when: datetime) -> None:
     assert_type(link.chat.room(booking.id), ChatRoom)
     assert_type(link.commissions.get(booking.id), Commission)
     assert_type(link.as_user("anna"), MassageLink)
+    assert_type(link.bookings.watch(), BlockingSubscriber[Booking])
+    with link.as_user("tom").chat.watch() as changes:
+        for change in changes:
+            assert_type(change, Change[ChatMessage])
     with link as same:
         assert_type(same, MassageLink)
 

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
 from massage_link.client.paging import DEFAULT_PAGE, pages_of, pages_of_bookings
+from massage_link.client.watched import Watch, watched, watching
 from massage_link.domain.booking import Booking, BookingEvent, BookingPlace, Status
 from massage_link.domain.money import Money
 from massage_link.domain.policy import CancellationPolicy
@@ -27,7 +28,8 @@ from massage_link.usecases.transitions import Quote, Wanted, acting, expire_due,
 from massage_link.wire.call import Flow
 
 if TYPE_CHECKING:
-    from massage_link.realtime import Checkpoint, Policy, Subscriber
+    from massage_link.client.link import AsyncMassageLink
+    from massage_link.realtime import Checkpoint, Policy, Source
 
 __all__ = ["AsyncBookings", "BookingOperations", "Bookings"]
 
@@ -305,6 +307,48 @@ class BookingOperations(Resource):
         queries = [Query.equal("bookingId", [booking_id]), Query.order_asc("version")]
         return pages_of(self._ports, BOOKING_EVENTS, queries)
 
+    @watched
+    def watch(
+        self,
+        *,
+        therapist_id: str | None = None,
+        customer_id: str | None = None,
+        checkpoint: Checkpoint | None = None,
+        since: datetime | None = None,
+        policy: Policy | None = None,
+    ) -> Watch[Booking]:
+        """Changes of bookings as they happen: the newest state of each, versions strictly increasing, each once.
+
+        Entered with ``async with`` and iterated with ``async for``; on a `MassageLink` with ``with`` and ``for``.
+
+        Args:
+            therapist_id, customer_id: only theirs; otherwise all that the user may see.
+            checkpoint: where progress is kept over restarts; None begins now.
+            since: a new consumer begins with what was written from this instant on.
+            policy: timings.
+
+        Raises:
+            CredentialRequired: the link acts with an API key, which has no rights in realtime, or as nobody.
+
+        """
+
+        def sources(link: AsyncMassageLink) -> list[Source[Booking]]:
+            return [watching().bookings(link, therapist_id=therapist_id, customer_id=customer_id)]
+
+        return Watch(sources, checkpoint, since, policy)
+
+    @watched
+    def watch_events(
+        self,
+        *,
+        booking_id: str | None = None,
+        checkpoint: Checkpoint | None = None,
+        since: datetime | None = None,
+        policy: Policy | None = None,
+    ) -> Watch[BookingEvent]:
+        """What happens to bookings: every event of each, in order; of one booking, or of all that the user may see."""
+        return Watch(lambda link: [watching().booking_events(link, booking_id=booking_id)], checkpoint, since, policy)
+
     def _move(
         self, name: str, command: Command, booking_id: str, by: str | None, reason: str, **wanted: Any
     ) -> Flow[Booking]:
@@ -352,26 +396,3 @@ class Bookings(BookingOperations, SyncResource):
 
 class AsyncBookings(BookingOperations, AsyncResource):
     """Bookings, awaited."""
-
-    def watch(
-        self,
-        *,
-        therapist_id: str | None = None,
-        customer_id: str | None = None,
-        checkpoint: Checkpoint | None = None,
-        since: datetime | None = None,
-        policy: Policy | None = None,
-    ) -> Subscriber[Booking]:
-        """Changes of bookings as they happen; see `AsyncMassageLink.watch`.
-
-        Args:
-            therapist_id, customer_id: only theirs; otherwise all that the user may see.
-            checkpoint: where progress is kept; None begins now.
-            since: a new consumer begins with what was written from this instant on.
-            policy: timings.
-
-        """
-        from massage_link.client import watching  # noqa: PLC0415 - realtime costs 60 ms that others need not pay
-
-        source: Any = watching.bookings(self.link, therapist_id=therapist_id, customer_id=customer_id)
-        return watching.subscriber(self.link, [source], checkpoint=checkpoint, since=since, policy=policy)

@@ -8,6 +8,7 @@ from appwrite.query import Query
 
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
 from massage_link.client.paging import DEFAULT_PAGE, pages_of
+from massage_link.client.watched import Watch, watched, watching
 from massage_link.domain.chat import ChatMessage, ChatRead, ChatRoom
 from massage_link.domain.tables import CHAT_MESSAGES, CHAT_ROOMS
 from massage_link.errors import InvalidInput
@@ -18,7 +19,7 @@ from massage_link.wire.call import Flow
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from massage_link.realtime import Checkpoint, Policy, Subscriber
+    from massage_link.realtime import Checkpoint, Policy
 
 __all__ = ["AsyncChat", "Chat", "ChatOperations"]
 
@@ -129,14 +130,7 @@ class ChatOperations(Resource):
         ]
         return pages_of(self._ports, CHAT_MESSAGES, queries, page_size=page_size, limit=limit)
 
-
-class Chat(ChatOperations, SyncResource):
-    """Conversations, blocking."""
-
-
-class AsyncChat(ChatOperations, AsyncResource):
-    """Conversations, awaited."""
-
+    @watched
     def watch(
         self,
         *,
@@ -144,9 +138,17 @@ class AsyncChat(ChatOperations, AsyncResource):
         checkpoint: Checkpoint | None = None,
         since: datetime | None = None,
         policy: Policy | None = None,
-    ) -> Subscriber[ChatMessage]:
-        """Messages as they are sent: of one room, or of all that the user takes part in."""
-        from massage_link.client import watching  # noqa: PLC0415 - realtime costs 60 ms that others need not pay
+    ) -> Watch[ChatMessage]:
+        """Messages as they are sent, every one, in order: of one room, or of all that the user takes part in.
 
-        source = watching.messages(self.link, booking_id=booking_id)
-        return watching.subscriber(self.link, [source], checkpoint=checkpoint, since=since, policy=policy)
+        Arguments and errors as `link.bookings.watch`.
+        """
+        return Watch(lambda link: [watching().messages(link, booking_id=booking_id)], checkpoint, since, policy)
+
+
+class Chat(ChatOperations, SyncResource):
+    """Conversations, blocking."""
+
+
+class AsyncChat(ChatOperations, AsyncResource):
+    """Conversations, awaited."""

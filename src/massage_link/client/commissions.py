@@ -8,6 +8,7 @@ from appwrite.query import Query
 
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
 from massage_link.client.paging import DEFAULT_PAGE, pages_of
+from massage_link.client.watched import Watch, watched, watching
 from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
 from massage_link.domain.tables import COMMISSION_ENTRIES, COMMISSIONS
 from massage_link.usecases.commissions import CommissionTotal, get_commission, totals_of
@@ -16,7 +17,7 @@ from massage_link.wire.call import Flow
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from massage_link.realtime import Checkpoint, Policy, Subscriber
+    from massage_link.realtime import Checkpoint, Policy
 
 __all__ = ["AsyncCommissions", "CommissionOperations", "Commissions"]
 
@@ -57,6 +58,21 @@ class CommissionOperations(Resource):
         queries = [Query.equal("bookingId", [booking_id]), Query.order_asc("n")]
         return pages_of(self._ports, COMMISSION_ENTRIES, queries)
 
+    @watched
+    def watch(
+        self,
+        *,
+        therapist_id: str | None = None,
+        checkpoint: Checkpoint | None = None,
+        since: datetime | None = None,
+        policy: Policy | None = None,
+    ) -> Watch[Commission]:
+        """Changes of commissions as they happen: the newest state of each, versions strictly increasing.
+
+        Arguments and errors as `link.bookings.watch`.
+        """
+        return Watch(lambda link: [watching().commissions(link, therapist_id=therapist_id)], checkpoint, since, policy)
+
 
 class Commissions(CommissionOperations, SyncResource):
     """Commissions, blocking."""
@@ -77,17 +93,3 @@ class AsyncCommissions(CommissionOperations, AsyncResource):
         """Sums per currency, ordered by code, over every commission that the credential may see."""
         rows = self.list(therapist_id=therapist_id, status=status, page_size=1_000)
         return totals_of([row async for row in rows])
-
-    def watch(
-        self,
-        *,
-        therapist_id: str | None = None,
-        checkpoint: Checkpoint | None = None,
-        since: datetime | None = None,
-        policy: Policy | None = None,
-    ) -> Subscriber[Commission]:
-        """Changes of commissions as they happen; see `AsyncMassageLink.watch`."""
-        from massage_link.client import watching  # noqa: PLC0415 - realtime costs 60 ms that others need not pay
-
-        source = watching.commissions(self.link, therapist_id=therapist_id)
-        return watching.subscriber(self.link, [source], checkpoint=checkpoint, since=since, policy=policy)

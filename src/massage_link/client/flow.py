@@ -32,7 +32,7 @@ from massage_link.errors import (
     Unauthorized,
     UnexpectedAnswer,
 )
-from massage_link.wire.call import Call, Flow, Reply, Sleep
+from massage_link.wire.call import Call, Flow, Reply, Sleep, shown
 
 __all__ = ["Exchange", "Request", "RetryPolicy", "Session", "perform", "prove"]
 
@@ -40,19 +40,22 @@ log = logging.getLogger("massage_link.client")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """What a driver sends. Its repr shows no credential."""
+    """What a driver sends. Its repr shows no credential, body or query."""
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(repr=False)
-    content: bytes | None = field(repr=False)
+    headers: Mapping[str, str]
+    content: bytes | None
 
     @property
     def shown(self) -> str:
         """What messages call it: without queries, and without the id of a transaction."""
-        return f"{self.method} {_shown(self.url)}"
+        return f"{self.method} {shown(self.url)}"
+
+    def __repr__(self) -> str:
+        return f"<Request {self.shown}>"
 
 
 #: What a driver drives: yields requests and pauses, receives replies.
@@ -130,7 +133,7 @@ def _call(session: Session, call: Call[T]) -> Exchange[T]:
             wait = _wait_before_repeat(session, call, error, state)
             if wait is None:
                 raise
-            log.warning("%s %s: %s; again in %.2f s", call.method, _shown(call.path), type(error).__name__, wait)
+            log.warning("%s %s: %s; again in %.2f s", call.method, shown(call.path), type(error).__name__, wait)
         yield Sleep(wait)
         state.attempt_number += 1
 
@@ -167,15 +170,15 @@ def _attempt(session: Session, call: Call[T]) -> Exchange[T]:
     started = time.perf_counter()
     reply = yield request
     assert reply is not None
-    shown = f"{call.method} {_shown(call.path)}"
-    log.debug("%s: %d in %.1f ms", shown, reply.status, (time.perf_counter() - started) * 1000)
+    called = f"{call.method} {shown(call.path)}"
+    log.debug("%s: %d in %.1f ms", called, reply.status, (time.perf_counter() - started) * 1000)
     if not 200 <= reply.status < 300:
-        raise error_of(reply.status, reply.headers, reply.content, request=shown, endpoint=session.endpoint)
+        raise error_of(reply.status, reply.headers, reply.content, request=called, endpoint=session.endpoint)
     try:
         return call.parse(reply)
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise UnexpectedAnswer(
-            f"{shown}: the server answered {reply.status} with a body that is not what Appwrite documents "
+            f"{called}: the server answered {reply.status} with a body that is not what Appwrite documents "
             f"({type(error).__name__}); check that {session.endpoint} is an Appwrite 1.9 endpoint with our schema."
         ) from error
 
@@ -204,10 +207,3 @@ def prove(session: Session) -> Exchange[Mapping[str, str]]:
 def _key_of(credential: Credential) -> Credential:
     key: Credential = getattr(credential, "key", credential)
     return key
-
-
-def _shown(path: str) -> str:
-    # A transaction's id is a secret while it is open, and queries may hold names: neither belongs into a log.
-    bare = path.partition("?")[0]
-    head, found, tail = bare.partition("/transactions/")
-    return bare if not found else f"{head}/transactions/…{tail[tail.index('/') :] if '/' in tail else ''}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -19,6 +20,7 @@ from massage_link.client.commissions import AsyncCommissions, Commissions
 from massage_link.client.credentials import Credential, Guest, Kind, MintedJwt, Secret
 from massage_link.client.drive import adrive, async_http, drive, sync_http
 from massage_link.client.flow import RetryPolicy, Session, perform, prove
+from massage_link.client.watched import Watch, subscribe, subscribe_blocking, watching
 from massage_link.domain.ids import checked_id
 from massage_link.errors import CredentialRequired, SettingsError, UsageError
 from massage_link.usecases.ports import Ports
@@ -28,7 +30,7 @@ from massage_link.wire.users import sign_in
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from massage_link.realtime import Checkpoint, Policy, Subscriber
+    from massage_link.realtime import BlockingSubscriber, Checkpoint, Policy, Subscriber
 
 __all__ = ["AsyncMassageLink", "BaseLink", "MassageLink"]
 
@@ -221,6 +223,33 @@ class MassageLink(BaseLink):
         secret = self.send(sign_in(self.project_id, email, password))
         return self._sharing(self._acting_as(Secret("session", secret)))
 
+    def watch(
+        self,
+        *,
+        bookings: bool = True,
+        messages: bool = True,
+        commissions: bool = True,
+        checkpoint: Checkpoint | None = None,
+        since: datetime | None = None,
+        policy: Policy | None = None,
+    ) -> BlockingSubscriber[Any]:
+        """Everything that the user may see, as it happens, over one socket::
+
+            with link.as_user("maria").watch() as changes:
+                for change in changes:
+                    print(change.table, change.kind, change.row)
+
+        A thread of its own listens. Arguments, promises and errors as `AsyncMassageLink.watch`.
+
+        """
+        flags = {"bookings": bookings, "messages": messages, "commissions": commissions}
+        chosen = frozenset(name for name, wanted in flags.items() if wanted)
+        return subscribe_blocking(self, Watch(partial(_everything, chosen), checkpoint, since, policy))
+
+    def as_async(self) -> AsyncMassageLink:
+        """A link to the same server that acts as the same, to be awaited; it has connections of its own."""
+        return AsyncMassageLink._made(self._session, self.ports)  # noqa: SLF001 - our own other colour
+
     def run(self, flow: Flow[T]) -> T:
         """Run a flow of calls (see `massage_link.usecases`)."""
         return drive(self._http, perform(self._session, flow))
@@ -279,6 +308,12 @@ class AsyncMassageLink(BaseLink):
         return link
 
     @classmethod
+    def _made(cls, session: Session, ports: Ports) -> AsyncMassageLink:
+        link = cls.__new__(cls)
+        link._set_up(session, ports, async_http(), owns=True)  # noqa: SLF001 - its own class
+        return link
+
+    @classmethod
     def from_env(cls, env_file: str | Path | None = ".env") -> AsyncMassageLink:
         """A link from the environment; see `MassageLink.from_env`."""
         return cls(**_from_env(env_file))
@@ -330,16 +365,9 @@ class AsyncMassageLink(BaseLink):
             CredentialRequired: the link acts with an API key, which has no rights in realtime, or as nobody.
 
         """
-        from massage_link.client import watching  # noqa: PLC0415 - realtime costs 60 ms that others need not pay
-
-        sources: list[Any] = []
-        if bookings:
-            sources.append(watching.bookings(self))
-        if messages:
-            sources.append(watching.messages(self))
-        if commissions:
-            sources.append(watching.commissions(self))
-        return watching.subscriber(self, sources, checkpoint=checkpoint, since=since, policy=policy)
+        flags = {"bookings": bookings, "messages": messages, "commissions": commissions}
+        chosen = frozenset(name for name, wanted in flags.items() if wanted)
+        return subscribe(self, Watch(partial(_everything, chosen), checkpoint, since, policy))
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow of calls (see `massage_link.usecases`)."""
@@ -387,3 +415,7 @@ def _from_env(env_file: str | Path | None) -> dict[str, Any]:
 
     arguments: dict[str, Any] = {**Settings.load(env_file).link_arguments()}
     return arguments
+
+
+def _everything(chosen: frozenset[str], link: AsyncMassageLink) -> Any:
+    return watching().everything(link, chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -32,11 +32,21 @@ from massage_link.realtime import (
 from massage_link.wire.rows import list_raw_rows, with_ids
 
 if TYPE_CHECKING:
-    from massage_link.client.link import AsyncMassageLink
+    from massage_link.client.link import AsyncMassageLink, BaseLink
 
-__all__ = ["booking_events", "bookings", "commissions", "drafts", "messages", "subscriber"]
+__all__ = [
+    "booking_events",
+    "bookings",
+    "commissions",
+    "drafts",
+    "everything",
+    "messages",
+    "require_listener",
+    "subscriber",
+]
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 _MUTABLE = Mutable(version="version")
 
 
@@ -81,23 +91,19 @@ def commissions(link: AsyncMassageLink, *, therapist_id: str | None = None) -> S
 
 def subscriber(
     link: AsyncMassageLink,
-    sources: Sequence[Source[R]],
+    sources: Sequence[Source[T]],
     *,
     checkpoint: Checkpoint | None = None,
     since: datetime | None = None,
     policy: Policy | None = None,
-) -> Subscriber[R]:
+) -> Subscriber[T]:
     """A subscriber to these sources over one socket, as the link's user.
 
     Raises:
         CredentialRequired: the link acts with an API key, which has no rights in realtime, or as nobody.
 
     """
-    if link.credential.kind not in {"session", "jwt"}:
-        raise CredentialRequired(
-            f"realtime listens as a user, and this link acts as a {link.credential.kind}; "
-            "use link.as_user(user_id).bookings.watch() or sign in. A user with the label ops sees every booking."
-        )
+    require_listener(link)
     return Subscriber(
         endpoint=link.endpoint,
         project=link.project_id,
@@ -107,6 +113,25 @@ def subscriber(
         since=since,
         policy=policy,
     )
+
+
+def require_listener(link: BaseLink) -> None:
+    """Refuse to listen as somebody who has no rights in realtime; see `subscriber`."""
+    if link.credential.kind not in {"session", "jwt"}:
+        raise CredentialRequired(
+            f"realtime listens as a user, and this link acts as a {link.credential.kind}; "
+            "use link.as_user(user_id).bookings.watch() or sign in. A user with the label ops sees every booking."
+        )
+
+
+def everything(link: AsyncMassageLink, chosen: Collection[str]) -> list[Source[Any]]:
+    """Sources of all that a user may see, as far as they are chosen: bookings, messages, commissions."""
+    makers: dict[str, Callable[[AsyncMassageLink], Source[Any]]] = {
+        "bookings": bookings,
+        "messages": messages,
+        "commissions": commissions,
+    }
+    return [make(link) for name, make in makers.items() if name in chosen]
 
 
 async def _credential(link: AsyncMassageLink) -> Credential:
