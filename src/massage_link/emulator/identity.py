@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from . import scopes as known_scopes
 from .errors import AppwriteError
-from .kernel import Clock, stamp, unique_id
+from .kernel import Clock, fold, stamp, unique_id
 from .sqlite import Database, Document, Documents
 from .tokens import TokenError, sign, verify
 
@@ -75,6 +75,7 @@ class Identities:
         self._secret: str = self._settings["secret"]["value"]
         self.listeners: list[Callable[[str], None]] = []
         self._by_secret = {session["secret"]: key for key, session in self.sessions.items()}
+        self._folded = {fold(user_id) for user_id in self.users}
         self._by_email = {user["email"].lower(): key for key, user in self.users.items() if user["email"]}
 
     # Changes of roles
@@ -94,6 +95,10 @@ class Identities:
         """The user with this address, whatever its case."""
         return self.users.get(self._by_email.get(email.lower(), ""))
 
+    def is_taken(self, user_id: str) -> bool:
+        """Whether a user has this id, as the collation compares ids."""
+        return fold(user_id) in self._folded
+
     def put_user(self, user: Document) -> Document:
         """Store a new or changed user."""
         old = self.users.get(user["$id"])
@@ -101,6 +106,7 @@ class Identities:
             self._by_email.pop(old["email"].lower(), None)
         if user["email"]:
             self._by_email[user["email"].lower()] = user["$id"]
+        self._folded.add(fold(user["$id"]))
         return self.users.put(user["$id"], user)
 
     def remove_user(self, user_id: str) -> None:
@@ -111,6 +117,7 @@ class Identities:
             self.memberships.remove(membership["$id"])
         if user["email"]:
             self._by_email.pop(user["email"].lower(), None)
+        self._folded.discard(fold(user_id))
         self.users.remove(user_id)
 
     def sessions_of(self, user_id: str) -> list[Document]:

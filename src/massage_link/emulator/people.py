@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import AppwriteError, invalid_param
 from .identity import session_secret
-from .kernel import Clock, stamp, unique_id
+from .kernel import Clock, fold, stamp, unique_id
 from .values import is_email
 
 if TYPE_CHECKING:
@@ -223,8 +223,11 @@ def wire_membership(membership: Mapping[str, Any], team: Mapping[str, Any], user
 
 
 def find_user(users: Mapping[str, Document], id: str) -> Document:
-    """The user. Raises AppwriteError (404)."""
+    """The user, found as the collation compares ids. Raises AppwriteError (404)."""
     user = users.get(id)
+    if user is None:
+        wanted = fold(id)
+        user = next((found for known, found in users.items() if fold(known) == wanted), None)
     if user is None:
         raise AppwriteError("user_not_found")
     return user

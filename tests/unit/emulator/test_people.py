@@ -172,6 +172,12 @@ def test_labels_are_letters_and_digits(call: Caller, labels: object) -> None:
     assert call("PUT", "/users/ann/labels", {"labels": labels}).type == "general_argument_invalid"
 
 
+def test_ids_of_users_are_compared_without_case(call: Caller) -> None:
+    call.user("ann")
+    assert call("POST", "/users", {"userId": "ANN"}).type == "user_already_exists"
+    assert call.ok("GET", "/users/Ann")["$id"] == "ann"
+
+
 def test_secrets_never_go_out(call: Caller) -> None:
     call.user("ann")
     assert "passwordSalt" not in call.ok("GET", "/users/ann")

@@ -53,7 +53,7 @@ def create(call: Call) -> Reply:
     email = checked_email(call.body.get("email"))
     password = checked_password(call.body.get("password"))
     name = text(call, "name", default="", least=0)
-    if user_id in identities.users or identities.user_by_email(email):
+    if identities.is_taken(user_id) or identities.user_by_email(email):
         raise AppwriteError("user_already_exists")
     user = identities.put_user(new_user(call.emulator.clock, user_id, email=email, password=password, name=name))
     _announce(call, user, "create")

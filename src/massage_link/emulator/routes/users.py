@@ -59,7 +59,7 @@ def create(call: Call) -> Reply:
     if password:
         checked_password(password)
     name = text(call, "name", default="", least=0)
-    taken = user_id in identities.users or (email and identities.user_by_email(email))
+    taken = identities.is_taken(user_id) or (email and identities.user_by_email(email))
     if taken or (phone and any(user["phone"] == phone for user in identities.users.values())):
         raise AppwriteError("user_already_exists")
     user = identities.put_user(
