@@ -21,6 +21,7 @@ ALLOWED = frozenset(
     }
 )  # fmt: skip
 _LOGICAL = ("and", "or")
+_DEEPEST = 100  # PHP gives up at some depth, too
 
 
 class RealtimeQueryError(Exception):
@@ -79,7 +80,9 @@ def _parse(text: object) -> Query:
     return _query(value)
 
 
-def _query(value: Any) -> Query:
+def _query(value: Any, depth: int = 0) -> Query:
+    if depth > _DEEPEST:
+        raise RealtimeQueryError("The query is nested too deeply")
     if not isinstance(value, dict | list):
         raise RealtimeQueryError("A nested query must be an array", 0)
     fields = value if isinstance(value, dict) else {}
@@ -90,7 +93,7 @@ def _query(value: Any) -> Query:
         raise RealtimeQueryError(f"Query method '{method}' is not supported in Realtime queries")
     listed = list(values.values()) if isinstance(values, dict) else values
     if method in _LOGICAL:
-        return Query(method, attribute, tuple(_query(nested) for nested in listed))
+        return Query(method, attribute, tuple(_query(nested, depth + 1) for nested in listed))
     if method == "select" and listed != ["*"]:
         raise RealtimeQueryError('Only select("*") is allowed in Realtime queries', 0)
     return Query(method, attribute, tuple(listed))

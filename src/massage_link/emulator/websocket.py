@@ -15,6 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 if TYPE_CHECKING:
     import asyncio
 
+    from websockets.frames import Frame
     from websockets.http11 import Request
 
 SOCKET = "emulator.socket"  # the key in scope["state"] under which the endpoint finds its protocol
@@ -101,6 +102,9 @@ class RealtimeProtocol(WebSocketsSansIOProtocol):
         self.frozen, self._thaw = False, None
         if not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def handle_text(self, event: Frame) -> None:
+        self.handle_bytes(event)  # the real server does not ask whether text is UTF-8: its JSON parser does
 
     def handle_ping(self) -> None:
         if self.frozen:

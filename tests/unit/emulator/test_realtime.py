@@ -227,6 +227,13 @@ async def test_a_binary_message_is_read_like_text(live: Live) -> None:
         assert await heard(socket) == {"type": "pong"}
 
 
+async def test_text_that_is_no_utf8_is_answered_like_any_bad_message(live: Live) -> None:
+    async with live.socket() as socket:
+        await heard(socket)
+        await socket.send(b"\xff\xfe", text=True)
+        assert (await heard(socket))["data"]["code"] == 1003
+
+
 async def test_dropped_sockets_see_no_closing_frame_and_are_counted(live: Live) -> None:
     secret = await live.user("ann")
     async with live.socket() as guest, live.socket(session=secret) as ann:

@@ -109,6 +109,7 @@ def test_all_queries_must_hold_unless_everything_is_selected() -> None:
         (query("select", "", "title"), 0),
         (json.dumps({"method": "or", "values": ["text"]}), 0),
         (5, 0),
+        ('{"method":"or","values":[' * 200 + query("isNull", "x") + "]}" * 200, 1003),
     ],
 )
 def test_what_realtime_does_not_take_is_refused(text: object, code: int) -> None:
