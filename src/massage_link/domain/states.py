@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,10 +14,12 @@ from massage_link.domain.commission import CommissionStatus
 from massage_link.domain.ids import checked_text, event_id
 from massage_link.domain.money import Money
 from massage_link.domain.rows import to_wire_time
+from massage_link.domain.slots import buckets
 from massage_link.errors import IllegalTransition, InvalidBooking, InvalidInput, NotAllowed
 
 __all__ = [
     "ANSWER_WITHIN",
+    "EVENT_OF",
     "LIVE",
     "TRANSITIONS",
     "Actor",
@@ -68,6 +70,7 @@ class Transition:
     Attributes:
         until_expiry: only while the request has not expired.
         after_expiry: only once it has.
+        from_start: only from the booking's start on.
         releases_slots: the therapist's time becomes free.
         reveals_place: the therapist may read the address from now on.
         commission: what becomes of the commission; None leaves it as it is.
@@ -81,6 +84,7 @@ class Transition:
     who: frozenset[Role]
     until_expiry: bool = False
     after_expiry: bool = False
+    from_start: bool = False
     releases_slots: bool = False
     reveals_place: bool = False
     commission: CommissionStatus | None = None
@@ -113,11 +117,16 @@ TRANSITIONS: tuple[Transition, ...] = (
     _arrow(Command.START, _ACCEPTED, _IN_PROGRESS, "started", _T, _O),
     _ending(Command.COMPLETE, _ACCEPTED, Status.COMPLETED, "completed", _T, _O, commission=_DUE),
     _ending(Command.COMPLETE, _IN_PROGRESS, Status.COMPLETED, "completed", _T, _O, commission=_DUE),
-    _ending(Command.NO_SHOW, _ACCEPTED, Status.NO_SHOW, "no_show", _T, _O, commission=_VOID),
-    _ending(Command.NO_SHOW, _IN_PROGRESS, Status.NO_SHOW, "no_show", _T, _O, commission=_VOID),
+    # A no-show may cost the customer the whole price: who gains by it cannot claim it before it can have happened.
+    _ending(Command.NO_SHOW, _ACCEPTED, Status.NO_SHOW, "no_show", _T, from_start=True, commission=_VOID),
+    _ending(Command.NO_SHOW, _ACCEPTED, Status.NO_SHOW, "no_show", _O, commission=_VOID),
+    _ending(Command.NO_SHOW, _IN_PROGRESS, Status.NO_SHOW, "no_show", _T, from_start=True, commission=_VOID),
+    _ending(Command.NO_SHOW, _IN_PROGRESS, Status.NO_SHOW, "no_show", _O, commission=_VOID),
 )
 #: States in which a booking holds its slots.
 LIVE = frozenset({Status.PENDING, Status.ACCEPTED, Status.IN_PROGRESS})
+#: By which event a command shows in the history.
+EVENT_OF: Mapping[Command, BookingEventType] = {arrow.command: arrow.event for arrow in TRANSITIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +211,7 @@ def decide(
     """
     arrow = _allowed(booking, command, actor)
     _check_deadline(booking, arrow, now)
+    _check_move(booking, arrow, actor, now)
     _check_reason(command, actor, reason, waive_fee=waive_fee)
     owed = None if waive_fee else owed_for(booking, command, actor.role, now)
     after = _after(booking, arrow, actor, now=now, reason=reason, starts_at=starts_at)
@@ -244,6 +254,22 @@ def _check_deadline(booking: Booking, arrow: Transition, now: datetime) -> None:
     if arrow.after_expiry and (expires is None or now < expires):
         until = "no time limit" if expires is None else f"until {expires:%Y-%m-%d %H:%M} UTC"
         raise IllegalTransition(f"booking {booking.id} has not expired: it can be answered {until}.")
+    if arrow.from_start and now < booking.starts_at:
+        raise IllegalTransition(f"booking {booking.id} begins at {booking.starts_at:%Y-%m-%d %H:%M} UTC, not before.")
+
+
+def _check_move(booking: Booking, arrow: Transition, actor: Actor, now: datetime) -> None:
+    """A customer moves an accepted booking only while it could be cancelled free of charge.
+
+    Otherwise the fee could be dodged: moved far away it is pending again, and what is pending is cancelled for nothing.
+    """
+    if arrow.command is not Command.RESCHEDULE or actor.role is not Role.CUSTOMER:
+        return
+    if owed_for(booking, Command.CANCEL, actor.role, now) is not None:
+        raise IllegalTransition(
+            f"booking {booking.id} could be moved by its customer until {booking.free_until:%Y-%m-%d %H:%M} UTC, as it "
+            "could be cancelled free of charge; ask the therapist, or cancel it."
+        )
 
 
 def _check_reason(command: Command, actor: Actor, reason: str, *, waive_fee: bool) -> None:
@@ -273,6 +299,9 @@ def _after(
         changes |= {"starts_at": begin, "ends_at": begin + (booking.ends_at - booking.starts_at)}
         if arrow.target is Status.PENDING:
             changes |= {"expires_at": answer_by(now, begin), "responded_at": None}
+        if actor.role is Role.THERAPIST:
+            # The customer has not chosen this time: to miss it or to cancel it costs them nothing.
+            changes["cancellation_policy"] = ""
     return booking.model_copy(update=changes)
 
 
@@ -285,13 +314,20 @@ def _checked_start(booking: Booking, starts_at: datetime | None, now: datetime) 
         raise InvalidBooking(f"starts_at {starts_at.isoformat()} is in the past (it is {now.isoformat()}).")
     if starts_at == booking.starts_at:
         raise InvalidBooking(f"booking {booking.id} begins at {starts_at.isoformat()} already.")
-    return starts_at.astimezone(UTC)
+    try:
+        begin = starts_at.astimezone(UTC)
+        buckets(begin, begin + (booking.ends_at - booking.starts_at), booking.buffer)
+    except OverflowError:
+        raise InvalidBooking(f"starts_at {starts_at.isoformat()} lies beyond the calendar.") from None
+    return begin
 
 
 def _facts(before: Booking, after: Booking, owed: Money | None, *, waive_fee: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if before.starts_at != after.starts_at:
         facts |= {"fromStartsAt": to_wire_time(before.starts_at), "toStartsAt": to_wire_time(after.starts_at)}
+    if before.cancellation_policy != after.cancellation_policy:
+        facts["policyWaived"] = True
     if owed is not None:
         facts |= {"feeMinor": owed.minor, "currency": owed.currency}
     if waive_fee:

@@ -1,4 +1,4 @@
-"""Read bookings, never a draft for one; and the event that made a booking what it is."""
+"""Read bookings, never a draft for one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from appwrite.query import Query
 
-from massage_link.domain.booking import Booking, BookingEvent, BookingEventType
+from massage_link.domain.booking import Booking, BookingEventType
 from massage_link.domain.draft import Draft, is_booking
 from massage_link.domain.ids import event_id
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS
@@ -16,7 +16,7 @@ from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import list_rows, with_ids
 
-__all__ = ["BookingOrDraft", "admitted", "find_booking", "get_booking", "latest_event", "list_bookings"]
+__all__ = ["BookingOrDraft", "admitted", "find_booking", "get_booking", "list_bookings"]
 
 BookingOrDraft: TypeAlias = Booking | Draft
 #: What a row of the bookings table is parsed to: a booking if it has all that one has, or else a draft.
@@ -52,11 +52,6 @@ def get_booking(ports: Ports, booking_id: str) -> Flow[Booking]:
     if isinstance(booking, Draft):
         raise NotFound(f"booking {booking_id!r} is a draft that has not been admitted yet.")
     return booking
-
-
-def latest_event(ports: Ports, booking: Booking) -> Flow[BookingEvent | None]:
-    """The event that made the booking what it is."""
-    return (yield from find(ports, BOOKING_EVENTS, event_id(booking.id, booking.version)))
 
 
 def admitted(ports: Ports, booking_id: str) -> Flow[Booking | None]:

@@ -9,12 +9,12 @@ from datetime import datetime
 
 from appwrite.query import Query
 
-from massage_link.domain.booking import Booking, Role, Slot, Status
+from massage_link.domain.booking import Booking, BookingEvent, Role, Slot, Status
 from massage_link.domain.commission import Commission, charge_fee, split
 from massage_link.domain.ids import slot_id
 from massage_link.domain.money import Money
 from massage_link.domain.rows import to_wire_time
-from massage_link.domain.states import Actor, Command, Decision, decide, owed_for, role_in
+from massage_link.domain.states import EVENT_OF, Actor, Command, Decision, decide, owed_for, role_in
 from massage_link.domain.tables import (
     BOOKING_EVENTS,
     BOOKING_PLACES,
@@ -23,13 +23,13 @@ from massage_link.domain.tables import (
     COMMISSIONS,
     SLOTS,
 )
-from massage_link.errors import IllegalTransition, NotFound, StaleBooking
+from massage_link.errors import IdempotencyMismatch, IllegalTransition, NotFound, StaleBooking
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.commit import commit_once
-from massage_link.usecases.lookups import get_booking, latest_event, list_bookings
+from massage_link.usecases.lookups import get_booking, list_bookings
 from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow
-from massage_link.wire.rows import IDS_PER_QUERY, read_by, with_ids
+from massage_link.wire.rows import IDS_PER_QUERY, list_rows, read_by, with_ids
 from massage_link.wire.transactions import Operation, bulk_create, bulk_delete, create, update
 
 __all__ = [
@@ -62,7 +62,8 @@ class Wanted:
         starts_at: the new beginning, for a reschedule.
         waive_fee: ops: no fee although the policy asks for one.
         expected_version: only if the booking still has this version; None takes it as it is.
-        command_id: the caller's own id for this command: repeated at once, it changes nothing more.
+        at_most_minor: only if it costs the customer no more than this, in minor units; None costs what it costs.
+        command_id: the caller's own id for this command: repeated, whenever, it changes nothing more.
 
     """
 
@@ -71,6 +72,7 @@ class Wanted:
     starts_at: datetime | None = None
     waive_fee: bool = False
     expected_version: int | None = None
+    at_most_minor: int | None = None
     command_id: str | None = None
 
 
@@ -95,15 +97,13 @@ def transition(
         NotFound: there is no such booking.
         IllegalTransition: the booking is not in a state for it.
         NotAllowed: this actor may not.
-        StaleBooking: somebody else changed the booking first.
+        StaleBooking: somebody else changed the booking first, or it costs more by now than was quoted.
+        IdempotencyMismatch: the command id was used for something else.
 
     """
     booking = yield from get_booking(ports, booking_id)
     who = actor(booking)
-    latest = yield from latest_event(ports, booking)
-    if latest is None:
-        raise NotFound(f"booking {booking.id!r} is a draft that has not been admitted yet.")
-    if wanted.command_id is not None and latest.command_id == wanted.command_id:
+    if (yield from _done_before(ports, booking, wanted, who)):
         return booking
     if wanted.expected_version not in {None, booking.version}:
         raise StaleBooking(
@@ -120,6 +120,7 @@ def transition(
         starts_at=wanted.starts_at,
         waive_fee=wanted.waive_fee,
     )
+    _hold_to_quote(decision, wanted)
 
     def prepare() -> Flow[tuple[list[Operation], Booking]]:
         commission = None
@@ -134,6 +135,37 @@ def transition(
         return known
 
     return (yield from commit_once(ports, prepare, outcome))
+
+
+def _done_before(ports: Ports, booking: Booking, wanted: Wanted, who: Actor) -> Flow[bool]:
+    """Whether this very command has changed the booking already, however much has happened to it since."""
+    version, command_id = Query.equal("version", [booking.version]), wanted.command_id
+    queries = [Query.equal("bookingId", [booking.id]), Query.limit(IDS_PER_QUERY)]
+    queries.append(
+        version if command_id is None else Query.or_queries([version, Query.equal("commandId", [command_id])])
+    )
+    events = yield from list_rows(ports.address(BOOKING_EVENTS), BookingEvent, queries)
+    if all(event.version != booking.version for event in events):
+        raise NotFound(f"booking {booking.id!r} is a draft that has not been admitted yet.")
+    for event in events:
+        if command_id is not None and event.command_id == command_id:
+            if (event.type, event.actor) == (EVENT_OF[wanted.command], who.id):
+                return True
+            raise IdempotencyMismatch(
+                f"command id {command_id!r} was used by {event.actor_role} {event.actor}, by whom booking {booking.id} "
+                f"was {event.type}; use a new one for a new command."
+            )
+    return False
+
+
+def _hold_to_quote(decision: Decision, wanted: Wanted) -> None:
+    fee = decision.owed or Money(0, decision.before.currency)
+    if wanted.at_most_minor is not None and fee.minor > wanted.at_most_minor:
+        quoted = Money(wanted.at_most_minor, fee.currency)
+        raise StaleBooking(
+            f"to {wanted.command} booking {decision.before.id} costs {fee} by now, not {quoted}; ask for a new quote.",
+            current=decision.before,
+        )
 
 
 def acting(user_id: str | None) -> Callable[[Booking], Actor]:
@@ -212,7 +244,8 @@ def _outcome(ports: Ports, decision: Decision) -> Flow[Booking | None]:
     event = yield from find(ports, BOOKING_EVENTS, decision.event.id)
     if event is None:
         return None
-    if event.command_id == decision.event.command_id:
+    wanted = decision.event
+    if (event.command_id, event.type, event.actor) == (wanted.command_id, wanted.type, wanted.actor):
         return decision.booking
     current = yield from get_booking(ports, decision.booking.id)
     raise StaleBooking(
@@ -253,7 +286,11 @@ class Quote:
     Attributes:
         fee: what the customer owes; zero when it is free.
         free_until: until when a cancellation is free; None when it is free whenever.
-        version: of the booking that it was made for: cancelling with `expected_version` holds it to the quote.
+        version: of the booking that it was made for.
+
+    To cancel with the quote (``cancel(booking_id, quoted=quote)``) holds to it: refused when the booking was changed
+    since, or when it costs more by now.
+
 
     """
 

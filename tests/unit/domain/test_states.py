@@ -7,9 +7,13 @@ from itertools import product
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from massage_link.domain.booking import Booking, BookingEventType, Role, Status
 from massage_link.domain.commission import CommissionStatus
+from massage_link.domain.money import Money
+from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.states import LIVE, TRANSITIONS, Actor, Command, Decision, Transition, decide, role_in
 from massage_link.errors import IllegalTransition, InvalidBooking, InvalidInput, NotAllowed
 
@@ -41,7 +45,7 @@ POSSIBLE = {
 }
 
 
-def booking(status: str = "pending", version: int = 3) -> Booking:
+def booking(status: str = "pending", version: int = 3, policy: CancellationPolicy | None = None) -> Booking:
     return Booking(
         id="b1",
         customer_id="c1",
@@ -56,6 +60,7 @@ def booking(status: str = "pending", version: int = 3) -> Booking:
         status=Status(status),
         version=version,
         expires_at=NOW + timedelta(hours=4) if status == "pending" else None,
+        cancellation_policy="" if policy is None else policy.text(),
     )
 
 
@@ -66,10 +71,16 @@ def actor(role: str) -> Actor:
 def taken(status: str, command: str, role: str) -> Decision:
     """The decision on a command that has all it needs, at a time that suits it."""
     before = booking(status)
-    now = before.expires_at if command == "expire" and before.expires_at else NOW
+    suits = {"expire": before.expires_at or NOW, "no_show": STARTS}
     moved = STARTS + timedelta(hours=3) if command == "reschedule" else None
     return decide(
-        before, Command(command), actor(role), now=now, command_id="k1", reason="nobody was there", starts_at=moved
+        before,
+        Command(command),
+        actor(role),
+        now=suits.get(command, NOW),
+        command_id="k1",
+        reason="nobody was there",
+        starts_at=moved,
     )
 
 
@@ -209,7 +220,107 @@ def test_a_reason_has_a_longest_length() -> None:
 
 def test_a_no_show_needs_a_reason() -> None:
     with pytest.raises(InvalidInput, match="say what was seen"):
-        decide(booking("accepted"), Command.NO_SHOW, actor("therapist"), now=NOW, command_id="k", reason=" ")
+        decide(booking("accepted"), Command.NO_SHOW, actor("therapist"), now=STARTS, command_id="k", reason=" ")
+
+
+@pytest.mark.parametrize("status", ["accepted", "in_progress"])
+def test_a_therapist_cannot_claim_a_no_show_before_the_start(status: str) -> None:
+    before, early = booking(status), STARTS - timedelta(microseconds=1)
+    with pytest.raises(IllegalTransition, match="begins at 2026-07-03 09:00 UTC, not before"):
+        decide(before, Command.NO_SHOW, actor("therapist"), now=early, command_id="k", reason="nobody came")
+    at_start = decide(before, Command.NO_SHOW, actor("therapist"), now=STARTS, command_id="k", reason="nobody came")
+    assert at_start.booking.status is Status.NO_SHOW
+    by_ops = decide(before, Command.NO_SHOW, actor("ops"), now=early, command_id="k", reason="called us")
+    assert by_ops.booking.status is Status.NO_SHOW
+
+
+# --- what it costs ----------------------------------------------------------------------------------------------------
+POLICY = CancellationPolicy(free_until_hours=24, fee_bps=5_000, no_show_bps=10_000)
+LATE = STARTS - timedelta(hours=24) + timedelta(microseconds=1)
+
+
+def cost(
+    command: str, role: str, *, status: str = "accepted", now: datetime = LATE, waive_fee: bool = False
+) -> Money | None:
+    reason = "as it was" if command == "no_show" or waive_fee else ""
+    before = booking(status, policy=POLICY)
+    return decide(
+        before, Command(command), actor(role), now=now, command_id="k", reason=reason, waive_fee=waive_fee
+    ).owed
+
+
+def test_a_customer_who_cancels_late_owes_the_share_of_the_policy() -> None:
+    assert cost("cancel", "customer") == Money(4_750, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("command", "role", "status", "now"),
+    [
+        ("cancel", "customer", "accepted", LATE - timedelta(microseconds=1)),  # the last moment that is free
+        ("cancel", "customer", "pending", NOW),  # nobody has promised anything
+        ("cancel", "therapist", "accepted", LATE),
+        ("cancel", "ops", "accepted", LATE),
+        ("cancel", "therapist", "in_progress", STARTS),
+        ("complete", "therapist", "in_progress", STARTS),
+    ],
+)
+def test_nothing_is_owed_beyond_the_policy(command: str, role: str, status: str, now: datetime) -> None:
+    assert cost(command, role, status=status, now=now) is None
+
+
+@pytest.mark.parametrize("status", ["accepted", "in_progress"])
+def test_a_customer_who_does_not_come_owes_the_share_for_that(status: str) -> None:
+    assert cost("no_show", "therapist", status=status, now=STARTS) == Money(9_500, "EUR")
+
+
+def test_without_a_policy_nothing_is_owed() -> None:
+    assert taken("accepted", "cancel", "customer").owed is None
+    assert taken("accepted", "no_show", "therapist").owed is None
+
+
+def test_a_fee_is_written_into_the_history() -> None:
+    decision = decide(booking("accepted", policy=POLICY), Command.CANCEL, actor("customer"), now=LATE, command_id="k")
+    assert decision.event.facts == {"currency": "EUR", "feeMinor": 4_750}
+
+
+def test_only_ops_waive_a_fee_and_say_why() -> None:
+    assert cost("no_show", "ops", now=STARTS, waive_fee=True) is None
+    with pytest.raises(NotAllowed, match="only ops may waive a fee, not therapist t1"):
+        cost("no_show", "therapist", now=STARTS, waive_fee=True)
+    with pytest.raises(NotAllowed, match="only ops may waive a fee, not customer c1"):
+        cost("cancel", "customer", waive_fee=True)
+    with pytest.raises(InvalidInput, match="waiving a fee needs a reason"):
+        decide(booking("accepted"), Command.CANCEL, actor("ops"), now=NOW, command_id="k", waive_fee=True)
+
+
+def test_a_waived_fee_is_written_into_the_history() -> None:
+    before = booking("accepted", policy=POLICY)
+    decision = decide(
+        before, Command.NO_SHOW, actor("ops"), now=STARTS, command_id="k", reason="hospital", waive_fee=True
+    )
+    assert decision.event.facts == {"feeWaived": True}
+
+
+@given(
+    command=st.sampled_from(Command),
+    role=st.sampled_from(Role),
+    status=st.sampled_from(sorted(LIVE)),
+    hours=st.integers(-72, 72),
+    bps=st.integers(0, 10_000),
+)
+def test_price_and_currency_never_change_and_a_fee_never_exceeds_the_price(
+    command: Command, role: Role, status: Status, hours: int, bps: int
+) -> None:
+    policy = CancellationPolicy(free_until_hours=24, fee_bps=bps, no_show_bps=10_000 - bps)
+    before, now = booking(status.value, policy=policy), STARTS + timedelta(hours=hours)
+    try:
+        decision = decide(
+            before, command, actor(role), now=now, command_id="k", reason="r", starts_at=now + timedelta(days=1)
+        )
+    except (IllegalTransition, NotAllowed):
+        return
+    assert decision.booking.price == before.price
+    assert decision.owed is None or Money(0, "EUR") < decision.owed <= before.price
 
 
 # --- reschedule -------------------------------------------------------------------------------------------------------
@@ -251,6 +362,53 @@ def test_a_customers_new_time_waits_for_an_answer_again() -> None:
 def test_a_new_time_that_cannot_be_is_refused(starts_at: datetime | None, said: str) -> None:
     with pytest.raises(InvalidBooking, match=said):
         decide(booking("accepted"), Command.RESCHEDULE, actor("customer"), now=NOW, command_id="k", starts_at=starts_at)
+
+
+def test_a_time_beyond_the_calendar_is_refused_when_a_booking_is_moved() -> None:
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    with pytest.raises(InvalidBooking, match="beyond the calendar"):
+        decide(booking("accepted"), Command.RESCHEDULE, actor("ops"), now=NOW, command_id="k", starts_at=last)
+
+
+def moved(role: str, *, status: str = "accepted", now: datetime = LATE) -> Booking:
+    before = booking(status, policy=POLICY)
+    later = STARTS + timedelta(days=30)
+    return decide(before, Command.RESCHEDULE, actor(role), now=now, command_id="k", starts_at=later).booking
+
+
+def test_a_customer_cannot_dodge_the_fee_by_moving_the_booking_first() -> None:
+    with pytest.raises(IllegalTransition, match=r"moved by its customer until 2026-07-02 09:00 UTC"):
+        moved("customer")
+    assert moved("customer", now=LATE - timedelta(microseconds=1)).status is Status.PENDING
+    assert moved("ops").status is Status.ACCEPTED
+
+
+def test_a_time_that_the_therapist_chose_costs_the_customer_nothing() -> None:
+    after = moved("therapist")
+    assert after.policy is None
+    assert decide(after, Command.CANCEL, actor("customer"), now=after.starts_at, command_id="k").owed is None
+    assert moved("ops").policy == moved("customer", now=NOW).policy == POLICY
+
+
+def test_a_pending_booking_that_is_moved_has_to_be_answered_anew() -> None:
+    before = booking()
+    now = NOW + timedelta(hours=3)
+    after = decide(
+        before, Command.RESCHEDULE, actor("customer"), now=now, command_id="k", starts_at=now + timedelta(hours=5)
+    ).booking
+    assert (after.status, after.expires_at) == (Status.PENDING, now + timedelta(hours=5))
+
+
+def test_a_request_that_has_expired_cannot_be_moved_any_more() -> None:
+    with pytest.raises(IllegalTransition, match="could be answered until"):
+        decide(
+            booking(),
+            Command.RESCHEDULE,
+            actor("customer"),
+            now=NOW + timedelta(hours=4),
+            command_id="k",
+            starts_at=STARTS + timedelta(days=1),
+        )
 
 
 def test_a_users_part_in_a_booking_is_read_from_it() -> None:
