@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ import httpx
 
 from massage_link.client.flow import Exchange, Request
 from massage_link.errors import ConnectionFailed, MassageLinkError, NoAnswer, SettingsError, UsageError
-from massage_link.wire.call import Reply, Sleep
+from massage_link.wire.call import Reply, Sleep, shown
 
 __all__ = ["adrive", "async_http", "drive", "sync_http"]
 
@@ -30,6 +32,34 @@ def _tls() -> SSLContext:
     return httpx.create_ssl_context()
 
 
+class _NoSecrets(logging.Filter):
+    """Keeps sessions and open transactions out of what httpx and httpcore log of their own accord.
+
+    At DEBUG httpcore logs every answer's headers, a sign-in's cookie among them; at INFO httpx logs every URL.
+    """
+
+    _COOKIE = re.compile(r"(a_session_[^=]*=)[^;,'\s]+|(x-fallback-cookies', b')[^']+", re.IGNORECASE)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, without what must not be read in it."""
+        if isinstance(record.msg, str):
+            record.msg = self._COOKIE.sub(r"\1\2…", record.msg)
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                shown(str(each)) if isinstance(each, httpx.URL) and "/transactions/" in each.path else each
+                for each in record.args
+            )
+        return True
+
+
+_no_secrets = _NoSecrets()
+
+
+def _guard_logs() -> None:
+    for name in ("httpx", "httpcore.http11", "httpcore.http2"):
+        logging.getLogger(name).addFilter(_no_secrets)  # the same filter is added once
+
+
 def _no_cookies() -> CookieJar:
     # A sign-in answers with a session cookie. Kept, it would travel along with other users' calls and with the key's.
     return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
@@ -37,6 +67,7 @@ def _no_cookies() -> CookieJar:
 
 def sync_http(timeout: httpx.Timeout | None = None, transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """A pooled client that keeps no cookies and follows no redirects."""
+    _guard_logs()
     return httpx.Client(
         timeout=timeout or _TIMEOUT, limits=_LIMITS, cookies=_no_cookies(), verify=_tls(), transport=transport
     )
@@ -46,6 +77,7 @@ def async_http(
     timeout: httpx.Timeout | None = None, transport: httpx.AsyncBaseTransport | None = None
 ) -> httpx.AsyncClient:
     """A pooled client that keeps no cookies and follows no redirects."""
+    _guard_logs()
     return httpx.AsyncClient(
         timeout=timeout or _TIMEOUT, limits=_LIMITS, cookies=_no_cookies(), verify=_tls(), transport=transport
     )
@@ -111,25 +143,25 @@ def _reply(response: httpx.Response) -> Reply:
 @contextmanager
 def _our_errors(request: Request) -> Generator[None, None, None]:
     """Turn httpx's errors into ours; the difference that matters is whether the request can have been processed."""
-    shown = request.shown
+    called = request.shown
     try:
         yield
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise SettingsError(f"{shown} cannot be sent ({error}); check APPWRITE_ENDPOINT.") from error
+        raise SettingsError(f"{called} cannot be sent ({error}); check APPWRITE_ENDPOINT.") from error
     except (httpx.LocalProtocolError, UnicodeEncodeError):
         # Its text quotes the header that cannot be sent, which may be the credential.
-        raise SettingsError(f"{shown} cannot be sent: the credential holds signs that no header can hold.") from None
+        raise SettingsError(f"{called} cannot be sent: the credential holds signs that no header can hold.") from None
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         raise ConnectionFailed(
-            f"{shown}: no connection ({_text(error)}). Is the server running, and APPWRITE_ENDPOINT right?",
-            request=shown,
+            f"{called}: no connection ({_text(error)}). Is the server running, and APPWRITE_ENDPOINT right?",
+            request=called,
         ) from error
     except httpx.RequestError as error:
-        raise NoAnswer(f"{shown}: no answer ({_text(error)}).", request=shown) from error
+        raise NoAnswer(f"{called}: no answer ({_text(error)}).", request=called) from error
     except RuntimeError as error:
         if "closed" not in str(error):
             raise
-        raise UsageError(f"{shown} cannot be sent: this link, or the one that it was made from, is closed.") from None
+        raise UsageError(f"{called} cannot be sent: this link, or the one that it was made from, is closed.") from None
 
 
 def _text(error: Exception) -> str:

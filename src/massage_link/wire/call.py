@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from massage_link.errors import InvalidInput
 
-__all__ = ["Call", "Flow", "Reply", "Sleep", "Step", "nothing", "parsed", "path", "raw_json"]
+__all__ = ["Call", "Flow", "Reply", "Sleep", "Step", "nothing", "parsed", "path", "raw_json", "shown"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -31,9 +31,9 @@ class Reply:
     content: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Call(Generic[T]):
-    """One REST call.
+    """One REST call. Its repr shows neither body nor queries.
 
     Attributes:
         method: HTTP method.
@@ -50,14 +50,17 @@ class Call(Generic[T]):
     method: str
     path: str
     parse: Callable[[Reply], T]
-    body: Mapping[str, Any] | None = field(default=None, repr=False)  # may hold a password
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = False
     credential: str = "own"
 
     def __iter__(self) -> Generator[Call[T], T, T]:
         """``result = yield from call`` inside a flow."""
         return (yield self)
+
+    def __repr__(self) -> str:
+        return f"<Call {self.method} {shown(self.path)}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,16 @@ def path(*parts: str, queries: tuple[str, ...] = ()) -> str:
     except UnicodeEncodeError as error:
         raise InvalidInput(f"an argument holds half of a surrogate pair, which is no character ({error}).") from None
     return joined
+
+
+def shown(path: str) -> str:
+    """A path or URL as messages and logs show it.
+
+    A transaction's id is a secret while it is open, and queries may hold names: neither is shown.
+    """
+    bare = path.partition("?")[0]
+    head, found, tail = bare.partition("/transactions/")
+    return bare if not found else f"{head}/transactions/…{tail[tail.index('/') :] if '/' in tail else ''}"
 
 
 def parsed(model: type[M]) -> Callable[[Reply], M]:

@@ -40,7 +40,7 @@ FATES = st.builds(
     reads=st.lists(st.sampled_from([*[Fate.FINE] * 12, Fate.UNREACHED, Fate.FAILED, Fate.LOST]), max_size=40),
     delay=st.integers(0, 12),
 )
-THOROUGHLY = settings(max_examples=400)
+THOROUGHLY = settings(max_examples=200)
 
 
 def wish(**changes: Any) -> BookingWish:
