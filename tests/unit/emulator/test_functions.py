@@ -642,3 +642,11 @@ async def test_a_build_that_a_stop_interrupted_has_failed(tmp_path: Path) -> Non
         deployment = await deploy(live, "f", archive(main__py=""), commands="sleep 60")
     async with live_server(data_dir=tmp_path) as live:
         assert (await live.call("GET", f"/functions/f/deployments/{deployment['$id']}"))["status"] == "failed"
+
+
+async def test_a_reset_removes_uploaded_code(tmp_path: Path) -> None:
+    async with live_server(data_dir=tmp_path) as live:
+        await undeployed(live, "f")
+        await built(live, "f", await deploy(live, "f", archive(main__py="")))
+        await live.control("POST", "reset")
+        assert list(tmp_path.glob("functions/deployments/*")) == []

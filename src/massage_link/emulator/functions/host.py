@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 import tempfile
 from collections import deque
 from functools import partial
@@ -88,6 +89,8 @@ class FunctionHost:
         self._later.clear()
         self.deployments.close()
         self._worker = None
+        if self._temporary is not None or self._emulator.settings.data_dir is not None:
+            shutil.rmtree(self.root / "deployments", ignore_errors=True)
         self._load()
 
     async def close(self) -> None:
