@@ -160,14 +160,23 @@ class BookingOperations(Resource):
         *,
         by: str | None = None,
         reason: str = "",
-        expected_version: int | None = None,
+        quoted: Quote | None = None,
     ) -> Flow[Booking]:
         """Cancel a booking that has not ended; its time becomes free.
 
-        A customer who cancels an accepted booking late owes the fee of its policy; ask `quote_cancellation` first, and
-        give its `version` as `expected_version`. Further arguments and errors as `accept`.
+        A customer who cancels an accepted booking late owes the fee of its policy; ask `quote_cancellation` first.
+
+        Args:
+            booking_id: which booking.
+            by: as in `accept`.
+            reason: said to the other side, at most 500 characters.
+            quoted: hold to this quote: `StaleBooking` when the booking was changed since, or costs more by now.
+
+        Errors as `accept`.
+
         """
-        return self._move("cancel", Command.CANCEL, booking_id, by, reason, expected_version=expected_version)
+        held_to = {} if quoted is None else {"expected_version": quoted.version, "at_most_minor": quoted.fee.minor}
+        return self._move("cancel", Command.CANCEL, booking_id, by, reason, **held_to)
 
     @operation
     def quote_cancellation(self, booking_id: str, *, by: str | None = None) -> Flow[Quote]:

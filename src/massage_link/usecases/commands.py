@@ -86,6 +86,7 @@ class MoveBooking(_Arguments):
     starts_at: UtcDatetime | None = None
     waive_fee: bool = False
     expected_version: int | None = None
+    at_most_minor: Annotated[int, Field(ge=0)] | None = None
 
 
 class QuoteCancellation(_Arguments):
@@ -193,6 +194,7 @@ def _mover(command: Command) -> Callable[[Ports, Caller, MoveBooking], Flow[Any]
             starts_at=asked.starts_at,
             waive_fee=asked.waive_fee,
             expected_version=asked.expected_version,
+            at_most_minor=asked.at_most_minor,
             command_id=asked.command_id,
         )
         use_case = reschedule if command is Command.RESCHEDULE else transition
