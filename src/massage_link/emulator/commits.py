@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import AppwriteError, ServerFailure
 from .kernel import unique_id
+from .operators import refuse_operators
 from .permissions import as_list, parse
 from .query import listing, parse_all
 from .sql import order_by, where
@@ -84,6 +85,7 @@ class Commit:
         faults = self._emulator.faults
         if self.row_id and faults.remembers():
             faults.remember(table, self.row_id, table.text(self.row_id))
+        _refuse_operators(entry)
         self._steps[entry["action"]](table, entry)
 
     def _writer(self, table: Table, entry: Document) -> Writer:
@@ -186,6 +188,13 @@ class Commit:
         for row in self._matching(table, entry):
             table.delete(row["$sequence"])
             self._written.discard((table.number, row["$id"]))
+
+
+def _refuse_operators(entry: Document) -> None:
+    data = entry["data"]
+    for row in data if isinstance(data, list) else [data, data.get("data")]:
+        if isinstance(row, dict) and entry["action"] not in ("increment", "decrement"):
+            refuse_operators(row)
 
 
 def _without_dates(data: Mapping[str, Any]) -> Document:

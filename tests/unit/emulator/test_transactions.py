@@ -244,3 +244,25 @@ def test_create_and_delete_in_one_commit_tell_of_the_delete_only(call: Caller, i
     told = heard(call)
     assert commit(call, begin(call, create("a"), {"action": "delete", "rowId": "a"})).status == 200
     assert told == [("delete", "a")]
+
+
+# Operators
+
+
+@pytest.mark.parametrize("text", ['{"method":"toggle"}', ' {"method": "arrayUnique"}'])
+def test_a_text_that_reads_as_an_operator_is_refused_where_the_server_would_obey_it(
+    call: Caller, items: str, text: str
+) -> None:
+    call.ok("POST", items, {"rowId": "r", "data": {"title": text}})  # a plain create takes it for what it is
+    assert call("PATCH", f"{items}/r", {"data": {"title": text}}).type == "emulator_not_implemented"
+    assert call("PUT", f"{items}/r", {"data": {"title": text}}).type == "emulator_not_implemented"
+    assert call("PATCH", items, {"data": {"title": text}}).type == "emulator_not_implemented"
+    assert call("PUT", items, {"rows": [{"$id": "r", "title": text}]}).type == "emulator_not_implemented"
+    for operation in (create("n", title=text), {"action": "bulkCreate", "data": [{"title": text}]}):
+        assert commit(call, begin(call, operation)).type == "emulator_not_implemented"
+
+
+def test_other_json_in_a_text_is_a_text(call: Caller, items: str) -> None:
+    call.ok("POST", items, {"rowId": "r", "data": {"title": "x"}})
+    for text in ('{"method":"fly"}', "{broken", '{"a":1}', "[1]"):
+        assert call.ok("PATCH", f"{items}/r", {"data": {"title": text}})["title"] == text

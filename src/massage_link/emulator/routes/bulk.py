@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
 from massage_link.emulator.errors import AppwriteError, invalid_param
 from massage_link.emulator.kernel import is_id, unique_id
+from massage_link.emulator.operators import refuse_operators
 from massage_link.emulator.params import ID_RULE
 from massage_link.emulator.permissions import as_list, checked, split
 from massage_link.emulator.query import listing, parse_all
@@ -109,6 +110,7 @@ def update_rows(call: Call, dialect: Dialect) -> Reply:
     changes = {key: value for key, value in _with_permissions(data).items() if key != "$id"}
     if stage(call, table, "bulkUpdate", None, {"data": changes, "queries": call.body.get("queries") or []}):
         return Reply({"total": 0, dialect.rows: []})
+    refuse_operators(changes)
     writer = writer_for(call)
     try:
         with call.emulator.database.atomic():
@@ -143,6 +145,8 @@ def upsert_rows(call: Call, dialect: Dialect) -> Reply:
     rows = _rows_of(as_list(call.body.get(dialect.rows)) or [], dialect)
     if stage(call, table, "bulkUpsert", None, rows):
         return Reply({"total": len(rows), dialect.rows: []})
+    for row in rows:
+        refuse_operators(row)
     writer = writer_for(call)
     with call.emulator.database.atomic():
         written = [

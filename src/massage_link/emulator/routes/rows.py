@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
 from massage_link.emulator.errors import AppwriteError, invalid_param
 from massage_link.emulator.kernel import is_id, unique_id
+from massage_link.emulator.operators import refuse_operators
 from massage_link.emulator.params import ID_RULE
 from massage_link.emulator.permissions import as_list
 from massage_link.emulator.routing import Call, Reply, Route
@@ -99,6 +100,7 @@ def update_row(call: Call, dialect: Dialect) -> Reply:
         changes["$permissions"] = permissions
     if stage(call, table, "update", row_id, changes):
         return answer(table, {**old, **changes}, dialect)
+    refuse_operators(changes)
     with call.emulator.database.atomic():
         row = guarded(dialect, row_id, lambda: writer_for(call, since=since).update(table, row_id, changes))
     publish(call, table, "update", row, dialect)
@@ -123,6 +125,7 @@ def upsert_row(call: Call, dialect: Dialect) -> Reply:
     changes.update({"$id": row_id, "$permissions": permissions})
     if stage(call, table, "upsert", row_id, changes):
         return answer(table, {"$sequence": "", **changes}, dialect, 201)
+    refuse_operators(changes)
     with call.emulator.database.atomic():
         row = guarded(dialect, row_id, lambda: writer_for(call).upsert(table, changes))
     publish(call, table, "upsert", row, dialect)
