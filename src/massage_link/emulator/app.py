@@ -140,8 +140,12 @@ class App:
             result = route.handler(call)
             return await result if inspect.isawaitable(result) else result
         headers = self.limits.count(call, route)
-        result = route.handler(call)
-        reply = await result if inspect.isawaitable(result) else result
+        try:
+            result = route.handler(call)
+            reply = await result if inspect.isawaitable(result) else result
+        except AppwriteError as error:
+            error.headers.extend(headers)
+            raise
         reply.headers.extend(headers)
         return reply
 

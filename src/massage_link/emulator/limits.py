@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from .errors import AppwriteError
@@ -24,8 +23,8 @@ class Limits:
     def count(self, call: Call, route: Route) -> list[tuple[str, str]]:
         """The `X-RateLimit-…` headers for this call. Raises AppwriteError (429) when it is one too many."""
         limit = route.per_minute or 0
-        now = int(time.time())
-        if now >= self._ends:
+        now = int(call.emulator.clock.now().timestamp())
+        if not self._ends - _WINDOW <= now < self._ends:
             self._counts.clear()
             self._ends = now - now % _WINDOW + _WINDOW
         used = 1
