@@ -27,7 +27,7 @@ _HELLO = b"async def main(context):\n    return context.res.json({'ok': True})\n
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with served() as running:
+    with served("--clock", _RECORDED_ON) as running:
         yield running
 
 
@@ -38,11 +38,9 @@ async def scenario(server: Served) -> AsyncIterator[Scenario]:
 
 
 async def test_rows_transactions_users_and_teams_answer_as_recorded(server: Served) -> None:
-    server.control("POST", "clock", {"freeze": _RECORDED_ON})
     steps = steps_of(_DATA / "scenario-rows.json")
     async with scenario(server) as run:
         assert await run_rest(run, steps) == []
-    server.control("POST", "clock", {"freeze": None})
     assert len(steps) == 245
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ from .sqlite import DirectoryBusyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data-dir", type=Path, help="directory that keeps the data (default: memory)")
     made.add_argument("--functions", type=Path, help="folder with one folder per function")
     made.add_argument("--rate-limits", action="store_true", help="enforce the server's limits of calls a minute")
+    made.add_argument("--clock", type=_moment, help="moment from which its clock runs, ISO 8601 (default: the present)")
     made.add_argument("--json", action="store_true", help="print one JSON line when ready")
     made.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes")
     return made
@@ -35,7 +42,11 @@ def parser() -> argparse.ArgumentParser:
 def settings_from(args: argparse.Namespace) -> Settings:
     """Settings from the command line; what was not given keeps its default."""
     settings = Settings(
-        project=args.project, data_dir=args.data_dir, functions_dir=args.functions, rate_limits=args.rate_limits
+        project=args.project,
+        data_dir=args.data_dir,
+        functions_dir=args.functions,
+        rate_limits=args.rate_limits,
+        begins_at=args.clock,
     )
     if args.key:
         settings = replace(settings, key=args.key)

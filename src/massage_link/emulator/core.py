@@ -20,6 +20,7 @@ from .transactions import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from .tablestore import Table
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How an emulator is started. `data_dir` None keeps everything in memory."""
+    """How an emulator is started.
+
+    `data_dir` None keeps everything in memory; `begins_at` is the moment from which its clock runs, None the present.
+    """
 
     project: str = "massage-link"
     key: str = field(default_factory=lambda: "standard_" + secrets.token_hex(32))
@@ -35,6 +39,7 @@ class Settings:
     data_dir: Path | None = None
     functions_dir: Path | None = None
     rate_limits: bool = False
+    begins_at: datetime | None = None
 
 
 class Emulator:
@@ -44,6 +49,8 @@ class Emulator:
         self.settings = settings
         self.endpoint = "http://127.0.0.1/v1"
         self.clock = Clock()
+        if settings.begins_at is not None:
+            self.clock.offset = settings.begins_at - self.clock.now()
         self.database = Database(settings.data_dir)
         self.bus = Bus()
         self._load()
