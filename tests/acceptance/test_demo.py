@@ -146,23 +146,32 @@ def test_the_server_dies_with_a_demo_that_is_killed(started: tuple[subprocess.Po
         httpx.get(endpoint)
 
 
-def test_a_server_that_dies_ends_the_demo_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_PATIENCE", 1.0)
-    killed: list[Emulator] = []
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 4], ids=["start", "tables", "listening", "warm", "a booking"])
+def test_a_server_that_dies_at_any_step_ends_the_demo_with_a_sentence(
+    step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers: list[Emulator] = []
 
     @contextmanager
     def doomed(**arguments: Any) -> Iterator[Emulator]:
         with running_emulator(**arguments) as server:
-            killed.append(server)
+            servers.append(server)
             yield server
 
-    class Murderous(Silent):
+    class Killer(Silent):
+        steps = 0
+
+        def done(self, what: str) -> None:
+            if self.steps == step:
+                servers[0].process.kill()
+            self.steps += 1
+
         def taken(self) -> None:
-            killed[0].kill()
+            self.done("a booking")
 
     monkeypatch.setattr(run, "running_emulator", doomed)
     with pytest.raises(DemoFailed, match=r"server ended meanwhile \(exit status -9\)"):
-        run_demo(60, Murderous())
+        run_demo(60, Killer())
 
 
 @pytest.mark.long

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -17,7 +19,7 @@ import httpx
 from massage_link.client.link import AsyncMassageLink
 from massage_link.demo.books import failed_executions, read_books
 from massage_link.demo.orders import Order, Week, load_week, orders
-from massage_link.demo.people import Person, Unseen, listening
+from massage_link.demo.people import Person, Unseen, alongside, listening
 from massage_link.demo.record import Record
 from massage_link.demo.stopwatch import Stopwatch
 from massage_link.demo.story import Scene, Story, tell
@@ -36,6 +38,8 @@ _AT_ONCE = 2
 _PATIENCE = 15.0
 #: Seconds to listen on after the last booking: a duplicate would come on the heels of what it repeats.
 _LINGER = 0.2
+#: Seconds between looks whether the server still runs.
+_LOOK_EVERY = 0.2
 _PACKAGES = ("httptools", "starlette", "uvicorn")
 
 
@@ -101,9 +105,10 @@ def run_demo(count: int, progress: Progress, *, functions: Path | None = None) -
         progress.done(f"server at {server.endpoint}")
         try:
             return asyncio.run(_demonstrate(server, load_week(), count, progress, started))
-        except TransportError as error:
-            if (status := server.process.poll()) is not None:
-                raise DemoFailed(f"the embedded server ended meanwhile (exit status {status}).") from error
+        except TransportError:
+            with suppress(subprocess.TimeoutExpired):
+                server.process.wait(_LOOK_EVERY)  # a connection may break a little before the process is gone
+            _refuse_ended(server)
             raise
 
 
@@ -126,7 +131,8 @@ def functions_folder() -> Path:
 
 async def _demonstrate(server: Emulator, week: Week, count: int, progress: Progress, started: float) -> Outcome:
     record = Record()
-    async with server.async_link(transport=Stopwatch(httpx.AsyncHTTPTransport())) as link:
+    transport = Stopwatch(httpx.AsyncHTTPTransport())
+    async with alongside(_watch(server)), server.async_link(transport=transport) as link:
         await _prepare(link, week, progress)
         people = {each.id: Person(link, each.id, record, patience=_PATIENCE) for each in week.people}
         async with listening(people.values()):
@@ -142,6 +148,18 @@ async def _demonstrate(server: Emulator, week: Week, count: int, progress: Progr
         hints = await failed_executions(link) if problems else []
     numbers = report(record, books, problems, seconds=time.perf_counter() - started)
     return Outcome(numbers, problems, hints, stories[0] if stories else None)
+
+
+async def _watch(server: Emulator) -> None:
+    """Notices when the server ends: realtime would wait for it to come back, for ever."""
+    while True:
+        _refuse_ended(server)
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+def _refuse_ended(server: Emulator) -> None:
+    if (status := server.process.poll()) is not None:
+        raise DemoFailed(f"the embedded server ended meanwhile (exit status {status}).")
 
 
 async def _prepare(link: AsyncMassageLink, week: Week, progress: Progress) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from massage_link import AsyncMassageLink
-from massage_link.demo.people import Person, Unseen, listening
+from massage_link.demo.people import Person, Unseen, alongside, listening
 from massage_link.demo.record import Record, Sight
 from massage_link.errors import ConnectionFailed, MassageLinkError
 
@@ -55,10 +55,36 @@ async def test_an_error_of_the_block_comes_out_as_itself() -> None:
     mara = person()
 
     async def idle() -> None:
-        mara.is_live.set()
+        mara._is_live.set()
         await asyncio.Event().wait()
 
     mara.listen = idle  # type: ignore[method-assign]
     with pytest.raises(MassageLinkError, match="of the block"):
         async with listening([mara]):
             raise MassageLinkError("of the block")
+
+
+async def test_somebody_who_is_never_connected_is_reported() -> None:
+    mara = person(patience=0)
+
+    async def idle() -> None:
+        await asyncio.Event().wait()
+
+    mara.listen = idle  # type: ignore[method-assign]
+    with pytest.raises(Unseen, match="mara waited 0 s for the realtime connection"):
+        async with listening([mara]):
+            await asyncio.Event().wait()
+
+
+async def test_what_runs_alongside_ends_with_the_block() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with alongside(work()):
+        await asyncio.sleep(0)
+    assert ended.is_set()
