@@ -18,12 +18,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from massage_link.domain.money import MAX_MINOR, Money, currency_exponent
 from massage_link.domain.rows import UtcDatetime
-from massage_link.domain.slots import buckets
+from massage_link.domain.slots import LONGEST, buckets
 from massage_link.errors import InvalidInput
 
 __all__ = [
@@ -129,8 +129,10 @@ class Service(_Facts):
     buffer_minutes: Annotated[int, Field(ge=0, le=120)] = 0
 
     @model_validator(mode="after")
-    def _known_currency(self) -> Service:
+    def _bookable(self) -> Service:
         currency_exponent(self.currency)
+        if self.duration + 2 * self.buffer > LONGEST:
+            raise ValueError(f"with its buffers a service lasts at most {LONGEST}")
         return self
 
     @property
@@ -151,11 +153,11 @@ class Service(_Facts):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Time within the hours, UTC. Offered starts are counted from `grid`, where the span of hours begins."""
+    """Time within the hours, UTC. Offered starts are counted from each of `grids`, where a span begins, to the next."""
 
     start: datetime
     end: datetime
-    grid: datetime
+    grids: tuple[datetime, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,18 +189,17 @@ def parse_services(text: str) -> tuple[Service, ...]:
 
     """
     try:
-        return _Services.model_validate_json(f'{{"services": {text}}}').services
+        return _SERVICES.validate_json(text)
     except ValidationError as error:
         raise InvalidInput(f"the therapist's services are malformed: {_first_fault(error)}.") from None
 
 
-class _Services(BaseModel):
-    services: tuple[Service, ...]
+_SERVICES = TypeAdapter(tuple[Service, ...])
 
 
 def _first_fault(error: ValidationError) -> str:
     fault: Any = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+    return f"{'.'.join(str(part) for part in fault['loc']) or 'text'}: {fault['msg']}"
 
 
 def instant(day: date, clock: str, zone: ZoneInfo, *, fold: int = 0) -> datetime:
@@ -236,14 +237,13 @@ def openings(availability: Availability, zone: ZoneInfo, start: datetime, end: d
     joined: Opening | None = None
     while day <= last:
         for opens, closes in availability.day(day):
-            begins = instant(day, opens, zone)
-            span = Opening(begins, instant(day, closes, zone, fold=1), begins)
-            if joined is not None and span.start <= joined.end:
-                joined = Opening(joined.start, max(joined.end, span.end), joined.grid)
+            begins, ends = instant(day, opens, zone), instant(day, closes, zone, fold=1)
+            if joined is not None and begins <= joined.end:
+                joined = Opening(joined.start, max(joined.end, ends), (*joined.grids, begins))
                 continue
             if joined is not None:
                 yield from _without(joined, availability.blocked)
-            joined = span
+            joined = Opening(begins, ends, (begins,))
         day += timedelta(days=1)
     if joined is not None:
         yield from _without(joined, availability.blocked)
@@ -255,10 +255,10 @@ def _without(opening: Opening, blocked: tuple[BlockedTime, ...]) -> Iterator[Ope
         if each.end <= start or each.start >= opening.end:
             continue
         if each.start > start:
-            yield Opening(start, each.start, opening.grid)
+            yield Opening(start, each.start, opening.grids)
         start = max(start, each.end)
     if start < opening.end:
-        yield Opening(start, opening.end, opening.grid)
+        yield Opening(start, opening.end, opening.grids)
 
 
 def free_slots(
@@ -284,13 +284,21 @@ def free_slots(
     """
     first = max(start, now + timedelta(minutes=availability.notice_minutes))
     last = min(end, now + timedelta(days=availability.horizon_days))
-    step = timedelta(minutes=availability.step_minutes)
-    for opening in openings(availability, zone, first, last):
-        begin = opening.grid + -((opening.grid - opening.start) // step) * step  # the first on the grid, rounded up
-        while begin + service.duration <= opening.end:
+    # What begins before `last` may end after it, on a day of its own.
+    for opening in openings(availability, zone, first, last + service.duration):
+        for begin in _starts(opening, service.duration, timedelta(minutes=availability.step_minutes)):
             finish = begin + service.duration
             if first <= begin < last and taken.isdisjoint(buckets(begin, finish, service.buffer)):
                 yield FreeSlot(begin, finish)
+
+
+def _starts(opening: Opening, duration: timedelta, step: timedelta) -> Iterator[datetime]:
+    """The beginnings on the grids of an opening from which so long a service ends within it, ascending."""
+    for grid, until in zip(opening.grids, (*opening.grids[1:], opening.end), strict=True):
+        steps = max(0, -((grid - opening.start) // step))  # to the first one in the opening, rounded up
+        begin = grid + steps * step
+        while begin < until and begin + duration <= opening.end:
+            yield begin
             begin += step
 
 

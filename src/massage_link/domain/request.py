@@ -20,7 +20,7 @@ from massage_link.domain.commission import DEFAULT_COMMISSION_BPS
 from massage_link.domain.ids import checked_id, event_id, slot_id
 from massage_link.domain.money import MAX_MINOR, Money
 from massage_link.domain.policy import CancellationPolicy
-from massage_link.domain.slots import MAX_SLOTS, SLOT, buckets
+from massage_link.domain.slots import LONGEST, MAX_SLOTS, buckets
 from massage_link.domain.states import ANSWER_WITHIN, Actor, answer_by
 from massage_link.errors import InvalidBooking, InvalidInput
 
@@ -134,8 +134,7 @@ class BookingRequest:
         except OverflowError:
             raise InvalidBooking("the booking lies beyond the calendar.") from None
         if slots > MAX_SLOTS:
-            longest = (MAX_SLOTS - 1) * SLOT
-            raise InvalidBooking(f"a booking with its buffers lasts at most {longest}, this one is longer.")
+            raise InvalidBooking(f"a booking with its buffers lasts at most {LONGEST}, this one is longer.")
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["MAX_SLOTS", "SLOT", "bucket_start", "buckets"]
+__all__ = ["LONGEST", "MAX_SLOTS", "SLOT", "bucket_start", "buckets"]
 
 #: Length of a slot.
 SLOT = timedelta(minutes=5)
 #: Appwrite takes at most 100 rows in one bulk operation (`APP_LIMIT_DATABASE_BATCH`).
 MAX_SLOTS = 100
+#: What a booking with its buffers may last at most, whenever it begins.
+LONGEST = (MAX_SLOTS - 1) * SLOT
 _SECONDS = int(SLOT.total_seconds())
 
 

@@ -88,13 +88,12 @@ def free_times(
         InvalidInput: a service that is not on offer, or a range that is not one.
 
     """
-    if start.tzinfo is None or end.tzinfo is None or not start < end <= start + _LONGEST_RANGE:
+    if start.tzinfo is None or end.tzinfo is None or not timedelta(0) < end - start <= _LONGEST_RANGE:
         raise InvalidInput(
             f"a range of at most {_LONGEST_RANGE.days} days is asked for, from one aware instant to a later one, "
             f"not {start} to {end}."
         )
     therapist = yield from get_therapist(ports, therapist_id)
-    start, end = start.astimezone(UTC), end.astimezone(UTC)
     return (yield from _free(ports, therapist, therapist.service(service), start, end))
 
 
@@ -106,13 +105,14 @@ def nearest_free(ports: Ports, therapist: Therapist, service: Service, wanted: d
 
 
 def _free(ports: Ports, therapist: Therapist, service: Service, start: datetime, end: datetime) -> Flow[list[FreeSlot]]:
-    if not therapist.active:
+    hours, now = therapist.availability, ports.now()
+    # Only what can be offered at all: nothing of the past, nothing beyond the horizon.
+    start, end = max(start, now).astimezone(UTC), min(end, now + timedelta(days=hours.horizon_days)).astimezone(UTC)
+    if not therapist.active or end <= start:
         return []
     around = buckets(start, end + service.duration, service.buffer)
     taken = yield from _taken(ports, therapist.id, around)
-    return list(
-        free_slots(therapist.availability, therapist.zone, service, start=start, end=end, now=ports.now(), taken=taken)
-    )
+    return list(free_slots(hours, therapist.zone, service, start=start, end=end, now=now, taken=taken))
 
 
 def _taken(ports: Ports, therapist_id: str, wanted: range) -> Flow[set[int]]:
