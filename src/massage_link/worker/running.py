@@ -1,0 +1,93 @@
+"""``--exec``: run a command for each request, with the booking on its standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from massage_link.errors import MassageLinkError
+from massage_link.realtime import Change
+from massage_link.worker.describing import row_as_json
+
+__all__ = ["Command", "CommandFailed"]
+
+_QUOTED = 300  # characters of its output that a message shows
+
+
+class CommandFailed(MassageLinkError):
+    """The command did not end with status 0."""
+
+
+class Command:
+    """A handler that runs a shell command with the row's JSON on standard input; status 0 means that it succeeded.
+
+    Args:
+        text: the command, as one types it.
+        time_limit: seconds after which it is killed.
+        note: told what it printed.
+
+    """
+
+    def __init__(self, text: str, *, time_limit: float, note: Callable[[str], None]) -> None:
+        self._text = text
+        self._time_limit = time_limit
+        self._note = note
+        self._running: set[Process] = set()
+
+    async def __call__(self, change: Change[Any]) -> None:
+        """Run it.
+
+        Raises:
+            CommandFailed: it failed, was killed, or took too long.
+
+        """
+        # A session of its own: a Ctrl-C meant for us does not reach it, and all of it can be killed.
+        process = await asyncio.create_subprocess_shell(
+            self._text, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+        )
+        self._running.add(process)
+        try:
+            async with asyncio.timeout(self._time_limit):
+                printed, complained = await process.communicate(f"{row_as_json(change.row)}\n".encode())
+        except TimeoutError:
+            raise CommandFailed(f"{self._text!r} took longer than {self._time_limit:g} s and was killed.") from None
+        finally:
+            await self._see_off(process)
+        if process.returncode != 0:
+            raise CommandFailed(f"{self._text!r} ended with {_ending(process.returncode)}.{_quoted(complained)}")
+        if quoted := _quoted(printed):
+            self._note(f"{self._text!r}:{quoted}")
+
+    def kill(self) -> None:
+        """Kill whatever of it is running."""
+        for process in self._running:
+            _kill(process)
+
+    async def _see_off(self, process: Process) -> None:
+        if process.returncode is None:
+            _kill(process)
+            await process.wait()
+        self._running.discard(process)
+
+
+def _kill(process: Process) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _ending(code: int | None) -> str:
+    return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
+
+
+def _quoted(output: bytes) -> str:
+    text = " ".join(output.decode(errors="replace").split())
+    return f" {text[:_QUOTED]}{'…' if len(text) > _QUOTED else ''}" if text else ""
