@@ -41,6 +41,7 @@ from massage_link.usecases.lookups import BookingOrDraft, find_booking
 from massage_link.usecases.ports import Ports, find
 from massage_link.usecases.slots import held
 from massage_link.wire.call import Flow
+from massage_link.wire.instructions import without_instructions
 from massage_link.wire.rows import read_by, set_permissions
 from massage_link.wire.transactions import Operation, bulk_create, create, update
 
@@ -140,6 +141,10 @@ def _checked(draft: Draft, authors: Sequence[str], therapist: Therapist | None) 
         raise InvalidInput("there is no such therapist in the catalogue.")
     if draft.starts_at is None:
         raise InvalidInput("the booking has no start.")
+    # These texts go back to the server in an update, where it would obey them.
+    without_instructions(
+        {"service": draft.service, "area": draft.area, "note": draft.note, "name": draft.customer_name}
+    )
     service = therapist.service(draft.service)
     said_and_true = {
         "end": (draft.ends_at, draft.starts_at + service.duration),

@@ -17,6 +17,7 @@ from appwrite.role import Role
 from pydantic import BaseModel
 
 from massage_link.wire.call import Call, Reply, nothing, parsed, path, raw_json
+from massage_link.wire.instructions import without_instructions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,14 +114,20 @@ def patch_row(
         "PATCH",
         _rows_path(table, row_id),
         parsed(model),
-        {"data": dict(columns)},
+        {"data": dict(without_instructions(columns))},
         {"X-Appwrite-Timestamp": unless_changed},
     )
 
 
 def update_row(table: TableAddress, model: type[M], row_id: str, columns: Mapping[str, Any]) -> Call[M]:
     """Change columns of a row, whatever was written to it before."""
-    return Call("PATCH", _rows_path(table, row_id), parsed(model), {"data": dict(columns)}, repeatable=True)
+    return Call(
+        "PATCH",
+        _rows_path(table, row_id),
+        parsed(model),
+        {"data": dict(without_instructions(columns))},
+        repeatable=True,
+    )
 
 
 def set_permissions(table: TableAddress, row_id: str, permissions: list[str], *, unless_changed: str) -> Call[None]:

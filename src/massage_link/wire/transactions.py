@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from massage_link.wire.call import Call, Reply, nothing, parsed, path, raw_json
+from massage_link.wire.instructions import without_instructions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,20 +55,22 @@ def _committed(reply: Reply) -> None:
 
 def create(table: TableAddress, row_id: str, columns: Mapping[str, Any], permissions: list[str]) -> Operation:
     """Create a row. A transaction gives no permissions by default, so they are always said."""
-    return _operation("create", table, {**columns, "$permissions": permissions}, row_id)
+    return _operation("create", table, {**without_instructions(columns), "$permissions": permissions}, row_id)
 
 
 def update(
     table: TableAddress, row_id: str, columns: Mapping[str, Any], permissions: list[str] | None = None
 ) -> Operation:
     """Change columns and, when `permissions` are given, replace who may read the row."""
-    data = dict(columns) if permissions is None else {**columns, "$permissions": permissions}
+    data = {**without_instructions(columns), **({} if permissions is None else {"$permissions": permissions})}
     return _operation("update", table, data, row_id)
 
 
 def bulk_create(table: TableAddress, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Operation:
     """Create rows that nobody may read by themselves, as one operation (at most 100)."""
-    return _operation("bulkCreate", table, [{"$id": row_id, **columns} for row_id, columns in rows])
+    return _operation(
+        "bulkCreate", table, [{"$id": row_id, **without_instructions(columns)} for row_id, columns in rows]
+    )
 
 
 def bulk_delete(table: TableAddress, queries: list[str]) -> Operation:
