@@ -91,8 +91,8 @@ class ChatMessage(Row):
     @property
     def preview(self) -> str:
         """Its beginning, as the room shows it."""
-        # The room is updated, and in an update the server obeys a text that is a JSON object with a method. A blank that
-        # nobody sees makes it no JSON.
+        # The room is updated, and in an update the server obeys a text that is a JSON object with a method. A blank
+        # that nobody sees makes it no JSON.
         return ("\u200b" + self.body if self.body.lstrip().startswith("{") else self.body)[:_PREVIEW]
 
 

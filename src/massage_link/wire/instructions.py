@@ -1,7 +1,7 @@
 """Texts that the server would obey instead of storing them.
 
-Appwrite takes a text such as ``{"method": "increment", "values": [5]}`` for an instruction, in every update and in every
-operation of a transaction (its `parseOperators`). What people write must never be one.
+Appwrite takes a text such as ``{"method": "increment", "values": [5]}`` for an instruction, in every update and in
+every operation of a transaction (its `parseOperators`). What people write must never be one.
 """
 
 from __future__ import annotations

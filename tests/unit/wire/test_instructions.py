@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -38,7 +39,7 @@ def test_any_other_text_is_none(text: str) -> None:
 
 def test_no_write_that_the_server_would_obey_can_be_made() -> None:
     columns = {"note": INSTRUCTIONS[0]}
-    writes = [
+    writes: list[Callable[[], object]] = [
         lambda: create(TABLE, "r", columns, []),
         lambda: update(TABLE, "r", columns),
         lambda: update(TABLE, "r", columns, []),
