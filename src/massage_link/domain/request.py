@@ -21,7 +21,7 @@ from massage_link.domain.ids import checked_id, event_id, slot_id
 from massage_link.domain.money import MAX_MINOR, Money
 from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.slots import LONGEST, MAX_SLOTS, buckets
-from massage_link.domain.states import ANSWER_WITHIN, Actor, answer_by
+from massage_link.domain.states import ANSWER_WITHIN, Actor, answer_by, checked_reason
 from massage_link.errors import InvalidBooking, InvalidInput
 
 __all__ = ["ANSWER_WITHIN", "BookingRequest", "NewBooking", "new_booking"]
@@ -192,6 +192,7 @@ def new_booking(
 
     Raises:
         InvalidBooking: the request can not be booked.
+        InvalidInput: the reason of the exception is too long.
 
     """
     request.check(now)
@@ -209,7 +210,7 @@ def new_booking(
             actor=actor.id,
             actor_role=actor.role,
             to_status=Status.PENDING,
-            reason=exception,
+            reason=checked_reason(exception),
             at=now,
         ),
         slots=tuple(

@@ -27,6 +27,7 @@ __all__ = [
     "Decision",
     "Transition",
     "answer_by",
+    "checked_reason",
     "decide",
     "owed_for",
     "role_in",
@@ -272,9 +273,15 @@ def _check_move(booking: Booking, arrow: Transition, actor: Actor, now: datetime
         )
 
 
-def _check_reason(command: Command, actor: Actor, reason: str, *, waive_fee: bool) -> None:
+def checked_reason(reason: str) -> str:
+    """The reason, when it is a text that an event can hold; InvalidInput when it is not."""
     if len(checked_text("reason", reason)) > _MAX_REASON:
         raise InvalidInput(f"a reason has at most {_MAX_REASON} characters, this one has {len(reason)}.")
+    return reason
+
+
+def _check_reason(command: Command, actor: Actor, reason: str, *, waive_fee: bool) -> None:
+    checked_reason(reason)
     if command is Command.NO_SHOW and not reason.strip():
         raise InvalidInput("a no-show needs a reason: say what was seen (when, for how long somebody waited).")
     if waive_fee and actor.role is not Role.OPS:

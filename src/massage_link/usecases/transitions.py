@@ -11,7 +11,7 @@ from appwrite.query import Query
 
 from massage_link.domain.booking import Booking, BookingEvent, Role, Slot, Status
 from massage_link.domain.commission import Commission, charge_fee, split
-from massage_link.domain.ids import slot_id
+from massage_link.domain.ids import checked_id, slot_id
 from massage_link.domain.money import Money
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.states import EVENT_OF, Actor, Command, Decision, decide, owed_for, role_in
@@ -140,10 +140,10 @@ def transition(
 def _done_before(ports: Ports, booking: Booking, wanted: Wanted, who: Actor) -> Flow[bool]:
     """Whether this very command has changed the booking already, however much has happened to it since."""
     version, command_id = Query.equal("version", [booking.version]), wanted.command_id
-    queries = [Query.equal("bookingId", [booking.id]), Query.limit(IDS_PER_QUERY)]
-    queries.append(
-        version if command_id is None else Query.or_queries([version, Query.equal("commandId", [command_id])])
-    )
+    queries = [Query.equal("bookingId", [booking.id]), Query.limit(IDS_PER_QUERY), version]
+    if command_id is not None:
+        same = Query.equal("commandId", [checked_id("command_id", command_id)])
+        queries[-1] = Query.or_queries([version, same])
     events = yield from list_rows(ports.address(BOOKING_EVENTS), BookingEvent, queries)
     if all(event.version != booking.version for event in events):
         raise NotFound(f"booking {booking.id!r} is a draft that has not been admitted yet.")

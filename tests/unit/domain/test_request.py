@@ -15,7 +15,7 @@ from massage_link.domain.booking import Role, Status
 from massage_link.domain.money import MAX_MINOR, Money
 from massage_link.domain.request import BookingRequest, new_booking
 from massage_link.domain.states import Actor
-from massage_link.errors import InvalidBooking, InvalidMoney
+from massage_link.errors import InvalidBooking, InvalidInput, InvalidMoney
 
 NOW = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
 STARTS = datetime(2026, 7, 3, 14, tzinfo=UTC)
@@ -236,3 +236,9 @@ def test_a_request_expires_after_a_day_but_never_past_its_start(
     starts_at = NOW + until_start
     request = replace(REQUEST, starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
     assert new_booking(request, booking_id="b1", command_id="k", now=NOW).booking.expires_at == NOW + until_expiry
+
+
+def test_the_reason_of_an_exception_has_a_longest_length() -> None:
+    new_booking(REQUEST, booking_id="b1", command_id="k1", now=NOW, exception="r" * 500)
+    with pytest.raises(InvalidInput, match="at most 500 characters, this one has 501"):
+        new_booking(REQUEST, booking_id="b1", command_id="k1", now=NOW, exception="r" * 501)
