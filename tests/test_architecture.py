@@ -55,7 +55,7 @@ OUTSIDE = {
 PURE = {
     "__future__", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "itertools",
     "json", "math", "re", "typing", "zoneinfo",
-    "pydantic", "iso4217", "massage_link",
+    "pydantic", "pydantic_core", "iso4217", "massage_link",
 }  # fmt: skip
 IMPURE_CALLS = {"now", "utcnow", "today", "uuid4", "uuid1", "urandom", "token_hex", "open", "print", "sleep", "input"}
 

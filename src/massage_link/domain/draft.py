@@ -7,7 +7,7 @@ roles that they hold, so nobody but a key can write a row that customer *and* th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -80,10 +80,9 @@ def is_booking_row(raw: Mapping[str, Any]) -> bool:
     )
 
 
-def _proven(permissions: Iterable[str], customer_id: str, therapist_id: str, status: str | None) -> bool:
-    granted = set(permissions)
-    customer, therapist = (f'read("user:{user_id}")' for user_id in (customer_id, therapist_id))
-    if customer_id != therapist_id and {customer, therapist} <= granted:
+def _proven(permissions: Collection[str], customer_id: str, therapist_id: str, status: str | None) -> bool:
+    customer, therapist = f'read("user:{customer_id}")', f'read("user:{therapist_id}")'
+    if customer_id != therapist_id and customer in permissions and therapist in permissions:
         return True
     # A draft that was declined stays with its author. Somebody who forges one deceives nobody but themselves.
-    return status == Status.DECLINED and granted == {customer}
+    return status == Status.DECLINED and set(permissions) == {customer}

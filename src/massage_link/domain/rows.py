@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from massage_link.domain.ids import BOOKING_ID_LENGTH
 from massage_link.domain.money import MAX_MINOR
@@ -24,13 +25,34 @@ def _as_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+class _Utc:
+    """Converts an instant to UTC.
+
+    What the server writes is in UTC already, and is read without a call into Python: for a page of rows that would be
+    a third of the time to parse it.
+    """
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        converted = core_schema.no_info_after_validator_function(_as_utc, handler(source))
+        in_utc = core_schema.datetime_schema(tz_constraint=0)
+        # In JSON alone: a `datetime` of London has no offset in winter either, and still is not in UTC.
+        either = core_schema.union_schema(
+            [in_utc, converted],
+            mode="left_to_right",
+            custom_error_type="instant",
+            custom_error_message='a time needs a time zone, such as "2026-11-23T08:00:00+00:00"',
+        )
+        return core_schema.json_or_python_schema(either, converted)
+
+
 def to_wire_time(value: datetime) -> str:
     """A UTC instant as Appwrite writes it: ISO 8601, milliseconds, ``+00:00``."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 #: An instant: aware, in UTC; milliseconds survive the wire.
-UtcDatetime = Annotated[datetime, AfterValidator(_as_utc), PlainSerializer(to_wire_time, when_used="json")]
+UtcDatetime = Annotated[datetime, _Utc, PlainSerializer(to_wire_time, when_used="json")]
 BookingId = Annotated[str, Field(max_length=BOOKING_ID_LENGTH)]
 UserId = Annotated[str, Field(max_length=36)]
 Name = Annotated[str, Field(max_length=128)]

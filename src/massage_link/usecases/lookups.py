@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from appwrite.query import Query
+from pydantic import Field
 
 from massage_link.domain.booking import Booking, BookingEventType
 from massage_link.domain.draft import Draft, is_booking
@@ -19,8 +20,9 @@ from massage_link.wire.rows import list_rows, with_ids
 __all__ = ["BookingOrDraft", "admitted", "find_booking", "get_booking", "list_bookings"]
 
 BookingOrDraft: TypeAlias = Booking | Draft
-#: What a row of the bookings table is parsed to: a booking if it has all that one has, or else a draft.
-_ROW: Any = Booking | Draft
+#: What a row of the bookings table is parsed to: a booking if it has all that one has, or else a draft. In this order:
+#: pydantic would else parse every row as both, to see which fits better.
+_ROW: Any = Annotated[Booking | Draft, Field(union_mode="left_to_right")]
 
 
 def list_bookings(ports: Ports, queries: Iterable[str]) -> Flow[list[BookingOrDraft]]:
