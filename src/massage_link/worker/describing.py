@@ -82,12 +82,12 @@ def described(change: Change[Any]) -> str:
     if isinstance(row, Booking):
         return plain(_booking(row))
     if isinstance(row, ChatMessage):
-        return plain(f"message in {row.room_id} from {row.sender_id}: {_short(row.body)}")
+        return plain(f"message from {row.sender_id}: {_short(row.body)} [{row.room_id}]")
     if isinstance(row, Draft):
-        return plain(f"incoming, being checked: {row.id} {row.service} for {row.therapist_id}")
+        return plain(f"incoming, being checked: {row.service} for {row.therapist_id} [{row.id}]")
     if isinstance(row, Commission):
         amount, gross = price(row.commission_minor, row.currency), price(row.gross_minor, row.currency)
-        return plain(f"commission of {row.id}: {amount} of {gross}, {row.status}")
+        return plain(f"commission: {amount} of {gross}, {row.status} [{row.id}]")
     return plain(change.id)
 
 
@@ -97,7 +97,7 @@ def _booking(booking: Booking) -> str:
         facts.append(price(booking.price_minor, booking.currency))
     said = f" ({_short(booking.status_reason)})" if booking.status_reason else ""
     word = "request" if booking.status is Status.PENDING else booking.status.value.replace("_", " ")
-    return f"{word} {booking.id}: {', '.join(fact for fact in facts if fact)}{said}"
+    return f"{word}: {', '.join(fact for fact in facts if fact)}{said} [{booking.id}]"
 
 
 def _short(text: str) -> str:

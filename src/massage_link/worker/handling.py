@@ -154,6 +154,8 @@ class Handling:
         self, registered: Registered, change: Change[Any], state: RetryCallState, error: Exception
     ) -> bool:
         """After a failure: wait and say True, or park the change."""
+        if self._ending.is_set():
+            return True  # nobody has the time for another attempt, nor is it given up
         state.set_exception((type(error), error, error.__traceback__))
         wait = state.upcoming_sleep = self._retries.wait(state)
         if isinstance(error, _StillRunning) or self._retries.stop(state):
