@@ -240,6 +240,7 @@ class _Awaited:
         self.bookings = _AwaitedResource(link.bookings, pool)
         self.chat = _AwaitedResource(link.chat, pool)
         self.commissions = _AwaitedResource(link.commissions, pool)
+        self.availability = _AwaitedResource(link.availability, pool)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._link, name)
