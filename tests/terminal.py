@@ -8,9 +8,9 @@ import fcntl
 import os
 import re
 import struct
-import subprocess
 import termios
 import unicodedata
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -75,7 +75,7 @@ class Screen:
 class Program:
     """A program that runs in a terminal."""
 
-    def __init__(self, process: subprocess.Popen[bytes], terminal: int, screen: Screen) -> None:
+    def __init__(self, process: Process, terminal: int, screen: Screen) -> None:
         self.process = process
         self.screen = screen
         self._terminal = terminal
@@ -116,7 +116,7 @@ class Program:
     async def ended(self) -> int:
         """Wait until it has ended; gives its exit status."""
         async with asyncio.timeout(PATIENCE):
-            return await asyncio.to_thread(self.process.wait)
+            return await self.process.wait()
 
 
 @asynccontextmanager
@@ -126,8 +126,9 @@ async def in_terminal(
     """Run a program in a terminal of this size; it is killed at the end of the block."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    process = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env={**environment, "TERM": "xterm-256color"}
+    environment = {**environment, "TERM": "xterm-256color"}
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
     )
     os.close(theirs)
     program = Program(process, ours, Screen(columns, lines))
@@ -136,6 +137,6 @@ async def in_terminal(
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        process.wait()
+        await process.wait()
         asyncio.get_running_loop().remove_reader(ours)
         os.close(ours)
