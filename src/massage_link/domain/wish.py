@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from massage_link.domain.calendar import Service, refusal
+from massage_link.domain.ids import checked_id
 from massage_link.domain.money import Money
 from massage_link.domain.people import Therapist
 from massage_link.domain.policy import CancellationPolicy
@@ -16,6 +17,9 @@ from massage_link.domain.request import BookingRequest
 from massage_link.errors import InvalidBooking, InvalidInput, NotAvailable
 
 __all__ = ["BookingWish", "check_available"]
+
+#: What nobody else can say: None is as wrong as any other value that does not fit.
+_ASKED = {"customer_id", "therapist_id", "service", "starts_at"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,19 @@ class BookingWish:
         facts = {each.name: _canonical(getattr(self, each.name)) for each in fields(self)}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
+    def check_people(self) -> None:
+        """Refuse ids that nobody can have, before anything is looked up by them.
+
+        Raises:
+            InvalidBooking: customer or therapist has such an id.
+
+        """
+        try:
+            checked_id("customer_id", self.customer_id)
+            checked_id("therapist_id", self.therapist_id)
+        except InvalidInput as error:
+            raise InvalidBooking(str(error)) from None
+
     def completed(self, therapist: Therapist | None) -> BookingRequest:
         """The request, with what the catalogue says in the places that were left open.
 
@@ -68,7 +85,7 @@ class BookingWish:
         if self.ends_at is None and service is None:
             raise InvalidBooking(f"therapist {self.therapist_id} has no catalogue: give ends_at, the booking's end.")
         given = {each.name: getattr(self, each.name) for each in fields(self)}
-        filled = {name: value for name, value in given.items() if value is not None}
+        filled = {name: value for name, value in given.items() if value is not None or name in _ASKED}
         if therapist is not None:
             filled["therapist_id"] = therapist.id  # as the server spells it, which compares ids without case
         return BookingRequest(**(self._from_catalogue(therapist, service) | filled))

@@ -60,6 +60,7 @@ def request_booking(
         IdempotencyMismatch: the key was used for another request.
 
     """
+    wish.check_people()
     key = None if idempotency_key is None else _key_row(ports, wish, idempotency_key)
     if key is not None and (earlier := (yield from _made_by(ports, key))) is not None:
         return earlier
@@ -102,7 +103,7 @@ def _key_row(ports: Ports, wish: BookingWish, idempotency_key: str) -> BookingKe
         raise InvalidInput(f"an idempotency key is a text of 1 to {_MAX_KEY} characters, not {idempotency_key!r:.60}.")
     checked_text("idempotency_key", idempotency_key)
     return BookingKey(
-        id=booking_key_id(str(wish.customer_id), idempotency_key),
+        id=booking_key_id(wish.customer_id, idempotency_key),
         booking_id=ports.new_id(),
         request_hash=wish.fingerprint(),
     )

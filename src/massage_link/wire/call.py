@@ -89,10 +89,16 @@ def path(*parts: str, queries: tuple[str, ...] = ()) -> str:
     try:
         joined = "/" + "/".join(quote(part, safe="") for part in parts)
         if queries:
-            joined += "?" + urlencode([("queries[]", query) for query in queries])
-    except UnicodeEncodeError as error:
-        raise InvalidInput(f"an argument holds half of a surrogate pair, which is no character ({error}).") from None
+            joined += "?" + urlencode([("queries[]", _sayable(query)) for query in queries])
+    except UnicodeEncodeError:
+        raise InvalidInput("an argument holds half of a surrogate pair, which is no character.") from None
     return joined
+
+
+def _sayable(query: str) -> str:
+    if "\\ud" in query:  # an escape that may be half of a pair: the server could not read the query
+        json.dumps(json.loads(query), ensure_ascii=False).encode()
+    return query
 
 
 def shown(path: str) -> str:
