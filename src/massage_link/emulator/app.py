@@ -8,11 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from .console import CONSOLE
 from .core import Emulator, Settings
 from .errors import AppwriteError, ServerFailure, invalid_param
 from .kernel import VERSION, is_id
 from .limits import Limits
-from .routes import all_routes, websocket
+from .routes import all_routes, console, websocket
 from .routing import Call, Reply, Route, Router, ScalarBodyError
 
 Scope = MutableMapping[str, Any]
@@ -64,6 +65,7 @@ class App:
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
         self.router = Router(all_routes())
+        self.console_router = Router(console.routes)
         self.limits = Limits(enforced=emulator.settings.rate_limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,9 +130,12 @@ class App:
     async def _dispatch(self, call: Call) -> Reply:
         if call.method == "OPTIONS":
             return Reply(None, 204, [("Access-Control-Allow-Headers", _CORS)])
+        if not call.path.startswith((_BASE, "/_emulator/")):
+            return self._unknown(call, call.path)
         method = "GET" if call.method == "HEAD" else call.method
-        path = call.path.removeprefix(_BASE) if call.path.startswith(_BASE) else call.path
-        found = self.router.find(method, path)
+        path = call.path.removeprefix(_BASE)
+        of_console = call.headers.get("x-appwrite-project") == CONSOLE
+        found = (self.console_router.find(method, path) if of_console else None) or self.router.find(method, path)
         if found is None:
             return self._unknown(call, path)
         route, call.params = found
@@ -155,13 +160,13 @@ class App:
         return Reply(_NOT_FOUND, 404, content_type="text/html; charset=UTF-8")
 
     def _authorize(self, call: Call, route: Route) -> None:
-        if route.scopes == ("control",):
+        if route.scopes in (("control",), ("console",)):
             return
         identities = self.emulator.identities
         project = call.headers.get("x-appwrite-project") or call.query.get("project")
-        if project != identities.project and not (project in (None, "console") and route.scopes == ("public",)):
+        if project != identities.project and not (project in (None, CONSOLE) and route.scopes == ("public",)):
             raise AppwriteError("project_not_found")
-        call.identity = identities.from_request(call.headers)
+        call.identity = self.emulator.console.operator(call.headers) or identities.from_request(call.headers)
         if call.identity.scopes.isdisjoint(route.scopes):
             wanted = ", ".join(f'"{scope}"' for scope in route.scopes)
             raise AppwriteError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .bus import Bus
 from .catalogue import Catalogue
+from .console import Console
 from .events import ResourceChange, RowChange
 from .faults import Faults
 from .functions.host import FunctionHost
@@ -62,6 +63,7 @@ class Emulator:
 
     def _load(self) -> None:
         self.identities = Identities(self.database, self.clock, project=self.settings.project, key=self.settings.key)
+        self.console = Console(self.database, self.clock, key=self.settings.key)
         self.catalogue = Catalogue(self.database, self.clock)
         self.transactions = Transactions(self)
         self.faults = Faults()

@@ -204,7 +204,7 @@ class Identities:
 
     def _presented(self, headers: Mapping[str, str], cookies: Mapping[str, str] | None) -> list[str]:
         name = f"a_session_{self.project}"
-        jar = cookies if cookies is not None else _cookies(headers.get("cookie", ""))
+        jar = cookies if cookies is not None else cookies_in(headers.get("cookie", ""))
         found = [jar.get(name) or jar.get(f"{name}_legacy"), headers.get("x-appwrite-session")]
         fallback = headers.get("x-fallback-cookies")
         if fallback:
@@ -296,6 +296,7 @@ def user_of_secret(secret: str) -> str | None:
     return content.get("id") if isinstance(content, dict) else None
 
 
-def _cookies(header: str) -> dict[str, str]:
+def cookies_in(header: str) -> dict[str, str]:
+    """Cookies by name."""
     pairs = (part.strip().partition("=") for part in header.split(";") if "=" in part)
     return {name: unquote(value) for name, _, value in pairs}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from .app import App
+from .console import EMAIL
 from .core import Emulator, Settings
 from .websocket import RealtimeProtocol
 
@@ -108,6 +109,7 @@ def describe(emulator: Emulator, *, as_json: bool) -> str:
             f"APPWRITE_ENDPOINT={emulator.endpoint}",
             f"APPWRITE_PROJECT_ID={settings.project}",
             f"APPWRITE_API_KEY={settings.key}",
+            f"# The Appwrite CLI: appwrite login --endpoint {emulator.endpoint} --email {EMAIL} --password [the key]",
             f"# Control plane: X-Emulator-Token: {settings.control_token}",
         ]
     )

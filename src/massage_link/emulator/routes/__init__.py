@@ -8,6 +8,7 @@ from . import (
     account,
     bulk,
     columns,
+    console,
     control,
     databases,
     executions,
@@ -55,3 +56,5 @@ def all_routes() -> list[Route]:
 
 
 websocket = serve_socket
+
+__all__ = ["all_routes", "console", "websocket"]
