@@ -7,7 +7,6 @@ import inspect
 import os
 import secrets
 import threading
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,6 +22,7 @@ from appwrite.query import Query
 from massage_link import AsyncMassageLink, MassageLink, Money
 from massage_link.client.operation import listing
 from massage_link.domain.booking import Booking
+from massage_link.domain.commission import CommissionEntry
 from massage_link.domain.rows import Row
 from massage_link.domain.slots import buckets
 from massage_link.domain.states import LIVE
@@ -385,12 +385,18 @@ class Market:
 
     def _check_commissions(self, bookings: dict[str, Booking]) -> None:
         commissions = {row.id: row for row in self.rows(COMMISSIONS)}
-        accruals = Counter(entry.booking_id for entry in self.rows(COMMISSION_ENTRIES) if entry.reference == "accrual")
+        entries: dict[str, list[CommissionEntry]] = {booking_id: [] for booking_id in commissions}
+        for entry in self.rows(COMMISSION_ENTRIES, Query.order_asc("n")):
+            entries[entry.booking_id].append(entry)
         assert set(commissions) <= set(bookings)
-        assert accruals == dict.fromkeys(commissions, 1)
         for each in commissions.values():
-            assert each.gross == bookings[each.id].price
+            accrual, *others = entries[each.id]
+            assert (accrual.reference, accrual.gross_minor) == ("accrual", bookings[each.id].price_minor), each
+            assert [entry.n for entry in entries[each.id]] == list(range(1, each.entries + 1)), each
             assert each.commission + each.net == each.gross
+            for part in ("gross_minor", "commission_minor", "net_minor"):
+                assert sum(getattr(entry, part) for entry in entries[each.id]) == getattr(each, part), each
+            assert others or each.gross == bookings[each.id].price, each
 
     def _check_chat(self) -> None:
         numbers: dict[str, list[int]] = {}
