@@ -39,6 +39,7 @@ class Command:
         self._time_limit = time_limit
         self._note = note
         self._running: set[Process] = set()
+        self._is_over = False
 
     async def __call__(self, change: Change[Any]) -> None:
         """Run it.
@@ -52,6 +53,8 @@ class Command:
             self._text, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
         )
         self._running.add(process)
+        if self._is_over:
+            _kill(process)  # the order came while it was being started
         try:
             async with asyncio.timeout(self._time_limit):
                 printed, complained = await process.communicate(f"{row_as_json(change.row)}\n".encode())
@@ -65,7 +68,8 @@ class Command:
             self._note(f"{self._text!r}:{quoted}")
 
     def kill(self) -> None:
-        """Kill whatever of it is running."""
+        """Kill whatever of it is running, now and from now on."""
+        self._is_over = True
         for process in self._running:
             _kill(process)
 
