@@ -1,0 +1,93 @@
+"""`massage-link sweep`, as an operator or a cron job runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from marketplace import Market, Server
+from massage_link import Booking, CommissionStatus, Status
+from massage_link.cli.app import app
+from massage_link.usecases.ports import Ports
+from massage_link.usecases.sweep import SweepReport
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def sweep(server: Server, tmp_path: Path) -> Callable[..., Result]:
+    """Runs the command against the server."""
+    lines = {
+        "APPWRITE_ENDPOINT": server.endpoint,
+        "APPWRITE_PROJECT_ID": server.project_id,
+        "APPWRITE_API_KEY": server.api_key,
+        "MASSAGE_LINK_DATABASE": server.database,
+    }
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+    return lambda *options: RUNNER.invoke(app, ["sweep", "--env-file", str(tmp_path / ".env"), *options])
+
+
+@pytest.fixture
+def unanswered(server: Server, market: Market) -> Booking:
+    """A booking that was requested two days ago, and never answered; no function has seen it."""
+    then = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+    with server.link(ports=replace(Ports(), now=lambda: then)) as earlier:
+        return earlier.bookings.request(**market.wish())
+
+
+def test_what_nobody_answered_expires_and_its_time_becomes_free(
+    sweep: Callable[..., Result], unanswered: Booking, market: Market
+) -> None:
+    done = sweep("--json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["expired"] >= 1
+    assert report["complete"] is True
+    assert report["failed"] == []
+    assert market.link.bookings.get(unanswered.id).status is Status.EXPIRED
+    assert market.slots_of(unanswered) == []
+
+
+def test_what_no_function_did_is_done(sweep: Callable[..., Result], unanswered: Booking, market: Market) -> None:
+    done = sweep()
+    assert done.exit_code == 0, done.output
+    assert "each has its room and its commission" in done.stdout
+    assert market.link.chat.room(unanswered.id).customer_id == unanswered.customer_id
+    assert market.link.commissions.get(unanswered.id).status is CommissionStatus.VOID
+
+
+def test_a_second_sweep_finds_nothing_to_do(sweep: Callable[..., Result], unanswered: Booking, market: Market) -> None:
+    assert sweep().exit_code == 0
+    before = {name: rows for name, rows in market.contents().items() if name != "system_state"}
+    assert "0 bookings expired, 0 drafts admitted, 0 declined." in sweep().stdout
+    assert {name: rows for name, rows in market.contents().items() if name != "system_state"} == before
+
+
+def test_a_booking_that_cannot_be_dealt_with_is_named_and_the_exit_code_is_one(
+    sweep: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = SweepReport("2030-01-01", "2030-01-02", failed=("b1",))
+
+    def found(ports: Ports) -> SweepReport:
+        return report
+
+    monkeypatch.setattr("massage_link.usecases.sweep.sweep", found)
+    monkeypatch.setattr("massage_link.MassageLink.run", lambda _, flow: flow)
+    done = sweep()
+    assert done.exit_code == 1
+    assert done.stderr == "b1 could not be dealt with; see the log.\nTime ran out; run it again to go on.\n"
+
+
+def test_a_session_cannot_sweep(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_text("APPWRITE_ENDPOINT=http://127.0.0.1:9/v1\nAPPWRITE_PROJECT_ID=p\nAPPWRITE_SESSION=s\n")
+    done = RUNNER.invoke(app, ["sweep", "--env-file", str(env)])
+    assert done.exit_code == 2
+    assert "sweep" in done.stderr
+    assert "API key" in done.stderr
