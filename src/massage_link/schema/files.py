@@ -95,21 +95,28 @@ def is_direct_write(appwrite_json: str) -> bool:
 def same_content(path: str, generated: str, found: str) -> bool:
     """Whether a file on disk says what is generated.
 
-    The Appwrite CLI writes `appwrite.json` anew, with its project, when it is told one; that is no difference.
+    The Appwrite CLI writes `appwrite.json` anew, with its project, when it is told one, and a pull adds what the server
+    says of its own; these are no differences.
     """
     if path != "appwrite.json":
         return generated == found
     try:
-        said: Any = _without_project(json.loads(found))
-        return bool(said == json.loads(generated))
-    except ValueError:
+        return bool(_as_generated(json.loads(found)) == json.loads(generated))
+    except (ValueError, KeyError, TypeError):
         return False
 
 
-def _without_project(content: Any) -> Any:
+def _as_generated(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
-    return {key: value for key, value in content.items() if key not in _PROJECT_KEYS}
+    kept = {key: value for key, value in content.items() if key not in _PROJECT_KEYS}
+    for table in kept.get("tables", ()):
+        for column in table["columns"]:
+            if column.get("format") == "":
+                del column["format"]
+        for index in table["indexes"]:
+            index.pop("status", None)
+    return kept
 
 
 def _index(index: Index) -> Definition:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,11 +13,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from checkout import ROOT, clone
 from massage_link.cli.app import app
 from massage_link.cli.bundles import Bundle, build_bundle
 from massage_link.schema import functions_of
 
-ROOT = Path(__file__).parents[3]
 FUNCTIONS = sorted(function.id for function in functions_of(direct_write=True))
 RUNNER = CliRunner()
 
@@ -31,12 +30,7 @@ def bundle() -> Bundle:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what a bundle is built from, at another place, of another age."""
-    left_out = shutil.ignore_patterns("__pycache__", "*.whl")
-    for folder in ("src", "functions"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=left_out, copy_function=shutil.copyfile)
-    for file in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore"):
-        shutil.copyfile(ROOT / file, tmp_path / file)
-    return tmp_path
+    return clone(tmp_path)
 
 
 def _run(checkout: Path, *options: str) -> Result:
