@@ -142,7 +142,7 @@ def test_a_row_is_read_by_its_readers_alone(
 @each_spelling
 @each_table
 def test_a_list_without_queries_shows_strangers_what_everybody_may_see(
-    table: Table[Row], spelling: Spelling, everybody: Cast, shop: Server
+    table: Table[Row], spelling: Spelling, seeded: Seeded, everybody: Cast, shop: Server
 ) -> None:
     for part in STRANGERS:
         answer = everybody.http[part].get(spelling.path(shop.database, table.id)).json()
