@@ -16,13 +16,15 @@ from weakref import WeakKeyDictionary
 
 from massage_link.client.link import AsyncMassageLink
 from massage_link.domain.rows import Row
-from massage_link.errors import InvalidInput, MassageLinkError, NotAllowed, NotFound, UsageError
+from massage_link.errors import InvalidInput, MassageLinkError, NotAllowed, NotFound, Unauthorized, UsageError
 from massage_link.settings import FunctionSettings
 from massage_link.usecases.commands import Caller, run_command
 from massage_link.usecases.ports import Ports
 from massage_link.usecases.reported import report, status_of
 from massage_link.usecases.sweep import sweep
 from massage_link.wire.call import Flow
+from massage_link.wire.executions import CALLER_JWT
+from massage_link.wire.users import user_of_jwt
 
 __all__ = ["Context", "for_booking", "run_commands", "run_sweep"]
 
@@ -91,7 +93,7 @@ async def run_sweep(context: Context) -> Any:
 async def run_commands(context: Context) -> Any:
     """Run one command of a signed-in user: the body is ``{"command": "bookings.accept", "arguments": {…}}``.
 
-    Who gives it is what Appwrite says (``x-appwrite-user-id``), never what the body says.
+    Who gives it is whose JWT comes along, as the server says, never what the request says.
 
     Returns:
         200 with ``{"result": …}``, or the status of an error with ``{"error": {"type", "message", …}}``, which the SDK
@@ -101,7 +103,7 @@ async def run_commands(context: Context) -> Any:
     try:
         name, arguments = _command(context.req)
         link = _link().with_key(_key(context.req.headers))
-        caller = Caller(_user_id(context.req.headers))
+        caller = Caller(await _caller_id(link, context.req.headers))
         result = await link.run(run_command(link.ports, caller, name, arguments))
     except MassageLinkError as error:
         status = status_of(error)
@@ -124,11 +126,22 @@ def _command(request: Any) -> tuple[str, Mapping[str, Any]]:
     return body["command"], arguments
 
 
-def _user_id(headers: Mapping[str, str]) -> str:
-    user_id = headers.get("x-appwrite-user-id", "")
-    if not user_id:
-        raise NotAllowed("commands are given by a signed-in user; with an API key the SDK runs the use case itself.")
-    return user_id
+async def _caller_id(link: AsyncMassageLink, headers: Mapping[str, str]) -> str:
+    """Id of the user who calls.
+
+    The header ``x-appwrite-user-id`` proves nothing: Appwrite 1.9 lets a caller set ``X-Appwrite-User-Id``, sends it on
+    before its own, and the runtime keeps the first of the two. A JWT cannot be made up.
+    """
+    jwt = headers.get(CALLER_JWT) or headers.get("x-appwrite-user-jwt", "")
+    if not jwt:
+        raise NotAllowed(
+            "commands are given by a signed-in user; with an API key the SDK runs the use case itself. Who acts by a "
+            f"JWT and no session shows it in the execution's header {CALLER_JWT}."
+        )
+    try:
+        return await link.send(user_of_jwt(jwt))
+    except Unauthorized:
+        raise NotAllowed("the caller's JWT is not valid (any more): sign in again.") from None
 
 
 def _booking_id(request: Any) -> str:

@@ -165,7 +165,7 @@ def _attempt(session: Session, call: Call[T]) -> Exchange[T]:
     content = None
     if call.body is not None:
         headers["Content-Type"] = "application/json"
-        content = _json(call.body)
+        content = _json(_vouched(call, headers))
     request = Request(call.method, session.endpoint + call.path, headers, content)
     started = time.perf_counter()
     reply = yield request
@@ -181,6 +181,12 @@ def _attempt(session: Session, call: Call[T]) -> Exchange[T]:
             f"{called}: the server answered {reply.status} with a body that is not what Appwrite documents "
             f"({type(error).__name__}); check that {session.endpoint} is an Appwrite 1.9 endpoint with our schema."
         ) from error
+
+
+def _vouched(call: Call[Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+    assert call.body is not None
+    jwt = headers.get("X-Appwrite-JWT")
+    return {**call.body, "headers": {call.vouched_as: jwt}} if call.vouched_as and jwt else call.body
 
 
 def _json(body: Mapping[str, Any]) -> bytes:

@@ -44,6 +44,8 @@ class Call(Generic[T]):
         repeatable: may be sent again when it is not known whether it was processed. Calls that certainly were not
             processed (no connection, 429) are repeated in any case.
         credential: "own" sends the link's credential, "none" goes as a guest.
+        vouched_as: when the link acts by a JWT, the body's ``headers`` carry it under this name, for a function that
+            wants to see it; empty for no.
 
     """
 
@@ -54,6 +56,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = False
     credential: str = "own"
+    vouched_as: str = ""
 
     def __iter__(self) -> Generator[Call[T], T, T]:
         """``result = yield from call`` inside a flow."""

@@ -10,7 +10,10 @@ from pydantic import BaseModel, Field
 
 from massage_link.wire.call import Call, parsed, path
 
-__all__ = ["Execution", "execute"]
+__all__ = ["CALLER_JWT", "Execution", "execute"]
+
+#: Header of an execution in which its caller shows a JWT of their own.
+CALLER_JWT = "x-massage-link-jwt"
 
 
 class Execution(BaseModel):
@@ -30,6 +33,10 @@ class Execution(BaseModel):
 
 
 def execute(function_id: str, body: Mapping[str, Any]) -> Call[Execution]:
-    """Run a function as the link's user and wait for it. Repeatable: our functions' commands carry their own ids."""
+    """Run a function as the link's user and wait for it. Repeatable: our functions' commands carry their own ids.
+
+    Appwrite hands a function a JWT of a caller who has a session. A caller who acts by a JWT shows it in `CALLER_JWT`.
+    """
     request = {"body": json.dumps(body, ensure_ascii=False), "async": False, "path": "/", "method": "POST"}
-    return Call("POST", path("functions", function_id, "executions"), parsed(Execution), request, repeatable=True)
+    address = path("functions", function_id, "executions")
+    return Call("POST", address, parsed(Execution), request, repeatable=True, vouched_as=CALLER_JWT)

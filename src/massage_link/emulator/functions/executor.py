@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SPECIFICATION = re.compile(r"s-([\d.]+)vcpu-(\d+)(mb|gb)")
 _KEY_SECONDS_BEYOND_TIMEOUT = 60
+_OURS = "x-appwrite-"
 _VCS = (
     "REPOSITORY_ID", "REPOSITORY_NAME", "REPOSITORY_OWNER", "REPOSITORY_URL", "REPOSITORY_BRANCH",
     "REPOSITORY_BRANCH_URL", "COMMIT_HASH", "COMMIT_MESSAGE", "COMMIT_URL", "COMMIT_AUTHOR_NAME", "COMMIT_AUTHOR_URL",
@@ -162,6 +163,9 @@ class Executor:
         key = self._emulator.identities.mint_function_key(
             function["$id"], function["scopes"], execution_id, seconds=seconds
         )
+        # The server refuses `x-appwrite-…` from a caller by its lower-case spelling alone. Any other is sent before its
+        # own, and the runtime, which folds names, keeps the first.
+        forged = {name.lower(): value for name, value in request.headers.items() if name.lower().startswith(_OURS)}
         headers = {
             "host": urlsplit(self._emulator.endpoint).netloc,
             "accept": "*/*",
@@ -177,6 +181,7 @@ class Executor:
             "x-appwrite-continent-code": "",
             "x-appwrite-continent-eu": "false",
             **_client(request),
+            **forged,
             "authorization": f"Basic {self._executor_secret}",
             "content-length": str(len(request.body)) if request.body else "",
         }
