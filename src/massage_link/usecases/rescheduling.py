@@ -57,8 +57,11 @@ def _check_hours(ports: Ports, booking: Booking, wanted: Wanted, therapist: Ther
     start = wanted.starts_at
     if start is None or start.tzinfo is None:
         return  # the state machine says what is wrong with it
-    start = start.astimezone(UTC)  # Python adds on the clock on the wall, which jumps where a zone's clocks change
-    end = start + (booking.ends_at - booking.starts_at)
+    try:
+        start = start.astimezone(UTC)  # Python adds on the clock on the wall, which jumps where a zone's clocks change
+        end = start + (booking.ends_at - booking.starts_at)
+    except OverflowError:
+        return  # likewise
     reason = refusal(therapist.availability, therapist.zone, starts_at=start, ends_at=end, now=ports.now())
     if reason is not None:
         raise NotAvailable(f"{therapist.name} cannot be booked then: {reason}.")
