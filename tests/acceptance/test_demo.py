@@ -75,6 +75,11 @@ def test_every_therapist_is_alerted_and_every_message_read(demo: dict[str, Any])
     assert demo["messages"]["count"] >= 120
 
 
+def test_half_of_the_bookings_are_written_by_the_customers_own_apps(demo: dict[str, Any]) -> None:
+    assert demo["direct_alerts"]["count"] == 30
+    assert demo["direct_alerts"]["p50_ms"] > demo["alerts"]["p50_ms"]
+
+
 def test_nothing_is_lost_and_nothing_doubled(demo: dict[str, Any]) -> None:
     assert (demo["lost"], demo["duplicates"]) == (0, 0)
 

@@ -10,8 +10,8 @@ from massage_link.client.link import AsyncMassageLink
 from massage_link.client.paging import pages_of
 from massage_link.demo.verdict import Books
 from massage_link.domain.rows import Row
-from massage_link.domain.tables import BOOKINGS, CHAT_MESSAGES, CHAT_ROOMS, COMMISSION_ENTRIES, COMMISSIONS, Table
-from massage_link.schema.functions import FUNCTIONS
+from massage_link.domain.tables import CHAT_MESSAGES, CHAT_ROOMS, COMMISSION_ENTRIES, COMMISSIONS, Table
+from massage_link.schema.functions import functions_of
 from massage_link.wire.call import Call, path, raw_json
 
 __all__ = ["failed_executions", "read_books"]
@@ -22,7 +22,7 @@ _PAGE = 1_000
 
 async def read_books(link: AsyncMassageLink) -> Books:
     """Every row of the tables that the verdict looks at, but for those of canary bookings."""
-    bookings = await _all_rows(link, BOOKINGS)
+    bookings = [booking async for booking in link.bookings.list(newest_first=False, page_size=_PAGE)]
     canaries = {booking.id for booking in bookings if booking.canary}
     rooms, commissions = await _all_rows(link, CHAT_ROOMS), await _all_rows(link, COMMISSIONS)
     messages, entries = await _all_rows(link, CHAT_MESSAGES), await _all_rows(link, COMMISSION_ENTRIES)
@@ -39,7 +39,7 @@ async def read_books(link: AsyncMassageLink) -> Books:
 async def failed_executions(link: AsyncMassageLink) -> list[str]:
     """Why functions failed, a sentence for each that did."""
     reasons = []
-    for function in FUNCTIONS:
+    for function in functions_of(direct_write=True):
         listed = await link.send(Call("GET", path("functions", function.id, "executions"), raw_json, repeatable=True))
         failures = [each for each in listed["executions"] if each["status"] == "failed"]
         if failures:

@@ -1,7 +1,8 @@
-"""From the shipped file to the bookings that the demo takes."""
+"""From the shipped file to the bookings that the demo takes, and the therapists' catalogue that they fit."""
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,27 @@ from importlib.resources import files
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from massage_link.domain import people
 from massage_link.domain.money import Money
 from massage_link.domain.request import BookingRequest
 
-__all__ = ["Customer", "Line", "Order", "Participant", "Template", "Therapist", "Week", "load_week", "orders"]
+__all__ = [
+    "Customer",
+    "Line",
+    "Order",
+    "Participant",
+    "Template",
+    "Therapist",
+    "Week",
+    "catalogue",
+    "load_week",
+    "orders",
+]
 
 _WEEK = timedelta(days=7)
+#: Of four orders, those that the customer writes directly.
+_DIRECT = (1, 2)
+_EVERY_DAY = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +98,19 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A booking to take, and what is said about it; `price` is the file's text, to check what becomes of it."""
+    """A booking to take, and what is said about it.
+
+    Attributes:
+        price: the file's text, to check what becomes of it.
+        direct: the customer's app writes the row itself, as a JavaScript app does in direct-write mode.
+
+    """
 
     number: int
     request: BookingRequest
     price: str
     talk: tuple[Line, ...]
+    direct: bool = False
 
 
 def load_week() -> Week:
@@ -161,4 +184,32 @@ def _order(week: Week, number: int, *, now: datetime, canary: bool) -> Order:
         buffer=timedelta(minutes=therapist.buffer_minutes),
         canary=canary,
     )
-    return Order(number, request, template.price, template.talk)
+    return Order(number, request, template.price, template.talk, direct=not canary and number % 4 in _DIRECT)
+
+
+def catalogue(week: Week) -> list[people.Therapist]:
+    """What the therapists offer: the services of the file, at any time of the next two years."""
+    return [
+        people.Therapist(
+            id=therapist.id,
+            name=therapist.name,
+            timezone=therapist.timezone,
+            hours=json.dumps({"weekly": _EVERY_DAY, "horizonDays": 730}),
+            services=json.dumps(_services(week, therapist), ensure_ascii=False),
+        )
+        for therapist in week.therapists
+    ]
+
+
+def _services(week: Week, therapist: Therapist) -> list[dict[str, object]]:
+    services = {each.service: each for each in week.templates if each.therapist == therapist}
+    return [
+        {
+            "name": name,
+            "minutes": each.minutes,
+            "priceMinor": Money.parse(each.price, therapist.currency).minor,
+            "currency": therapist.currency,
+            "bufferMinutes": therapist.buffer_minutes,
+        }
+        for name, each in services.items()
+    ]

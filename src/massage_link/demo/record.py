@@ -32,6 +32,7 @@ class Kind(StrEnum):
     """Why somebody expects to see something."""
 
     ALERT = "alert"
+    DIRECT_ALERT = "alert of a direct write"
     ROOM = "room"
     MESSAGE = "message"
     ANSWER = "answer"  # accepted, completed
@@ -73,7 +74,9 @@ def expectations(booking_id: str, order: Order) -> list[Expectation]:
     customer, therapist = order.request.customer_id, order.request.therapist_id
     opened = Sight("chat_messages", booking_id, OPENED)
     return [
-        Expectation(therapist, Kind.ALERT, Sight("bookings", booking_id, Status.PENDING)),
+        Expectation(
+            therapist, Kind.DIRECT_ALERT if order.direct else Kind.ALERT, Sight("bookings", booking_id, Status.PENDING)
+        ),
         Expectation(customer, Kind.ROOM, opened),
         Expectation(therapist, Kind.ROOM, opened),
         *(

@@ -18,15 +18,19 @@ import httpx
 
 from massage_link.client.link import AsyncMassageLink
 from massage_link.demo.books import failed_executions, read_books
-from massage_link.demo.orders import Order, Week, load_week, orders
+from massage_link.demo.orders import Order, Week, catalogue, load_week, orders
 from massage_link.demo.people import Person, Unseen, alongside, listening
 from massage_link.demo.record import Record
 from massage_link.demo.stopwatch import Stopwatch
-from massage_link.demo.story import Scene, Story, tell
+from massage_link.demo.story import Scene, Story, tell, write_directly
 from massage_link.demo.verdict import Problem, Report, judge, report
+from massage_link.domain.ids import event_id
+from massage_link.domain.rows import to_wire_time
+from massage_link.domain.tables import BOOKING_EVENTS, THERAPISTS
 from massage_link.errors import MassageLinkError, TransportError, UsageError
-from massage_link.schema.functions import FUNCTIONS
+from massage_link.schema.functions import functions_of
 from massage_link.testing import Emulator, running_emulator
+from massage_link.usecases.ports import create_derived, find
 from massage_link.usecases.provision import push_functions, push_schema
 from massage_link.wire.users import create_user
 
@@ -119,12 +123,12 @@ def functions_folder() -> Path:
         UsageError: in neither place.
 
     """
-    package = Path(__file__).parents[1]
+    package, wanted = Path(__file__).parents[1], functions_of(direct_write=True)
     for folder in (package.parents[1] / "functions", package / "_functions"):
-        if all((folder / function.id / "main.py").is_file() for function in FUNCTIONS):
+        if all((folder / function.id / "main.py").is_file() for function in wanted):
             return folder
     raise UsageError(
-        f"the function folders ({', '.join(function.id for function in FUNCTIONS)}) are neither beside nor inside "
+        f"the function folders ({', '.join(function.id for function in wanted)}) are neither beside nor inside "
         f"{package}; install massage-link again, or run the demo from a complete checkout."
     )
 
@@ -165,9 +169,11 @@ def _refuse_ended(server: Emulator) -> None:
 async def _prepare(link: AsyncMassageLink, week: Week, progress: Progress) -> None:
     tables: list[str] = []
     functions: list[str] = []
-    await link.run(push_schema(link.ports, progress=tables.append))
-    await link.run(push_functions(progress=functions.append))
+    await link.run(push_schema(link.ports, direct_write=True, progress=tables.append))
+    await link.run(push_functions(direct_write=True, progress=functions.append))
     progress.done(f"{len(tables)} tables and {len(functions)} functions")
+    for row in catalogue(week):
+        await link.run(create_derived(link.ports, THERAPISTS, row, []))
     for each in week.people:
         await link.send(create_user(each.id, f"{each.id}@example.com", secrets.token_urlsafe(16), each.name))
 
@@ -175,12 +181,24 @@ async def _prepare(link: AsyncMassageLink, week: Week, progress: Progress) -> No
 async def _warm_up(scene: Scene, canaries: Sequence[Order]) -> None:
     """Bookings that nobody counts: they start the function processes and open the connections."""
     try:
-        await asyncio.gather(*(tell(scene, order) for order in canaries))
+        await asyncio.gather(_be_declined(scene, canaries[0]), *(tell(scene, order) for order in canaries))
     except Unseen as missing:
         hints = await failed_executions(scene.link)
         raise DemoFailed(
             f"the first booking got stuck: {missing}. {' '.join(hints) or 'No function failed.'}"
         ) from None
+
+
+async def _be_declined(scene: Scene, order: Order) -> None:
+    """A direct write of which no booking comes, with a therapist who is none: it starts the function that checks."""
+    wish = order.request
+    wanted = {"therapistId": "nobody", "service": wish.service, "startsAt": to_wire_time(wish.starts_at)}
+    row_id = await write_directly(scene.link, wish.customer_id, **wanted)
+    begun = time.perf_counter()
+    while await scene.link.run(find(scene.link.ports, BOOKING_EVENTS, event_id(row_id, 1))) is None:
+        if time.perf_counter() - begun > _PATIENCE:
+            raise Unseen(f"the row that {wish.customer_id} wrote was not declined within {_PATIENCE:g} s")
+        await asyncio.sleep(_LOOK_EVERY)
 
 
 async def _tell_all(scene: Scene, wanted: Sequence[Order], progress: Progress) -> list[Story]:

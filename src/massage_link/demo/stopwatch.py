@@ -25,7 +25,7 @@ _departure: ContextVar[Departure | None] = ContextVar("departure", default=None)
 
 @contextmanager
 def departure() -> Generator[Departure, None, None]:
-    """Notes when a commit or a chat message leaves within the block."""
+    """Notes when a commit, a chat message or a client's own booking leaves within the block."""
     noted = Departure()
     token = _departure.set(noted)
     try:
@@ -54,5 +54,5 @@ class Stopwatch(httpx.AsyncBaseTransport):
 
 def _matters(method: str, path: str) -> bool:
     commit = method == "PATCH" and "/tablesdb/transactions/" in path
-    message = method == "POST" and path.endswith("/tables/chat_messages/rows")
-    return commit or message
+    row = method == "POST" and path.endswith(("/tables/chat_messages/rows", "/tables/bookings/rows"))
+    return commit or row

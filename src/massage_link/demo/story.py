@@ -13,8 +13,11 @@ from massage_link.demo.record import OPENED, Record, Sight, client_id
 from massage_link.demo.stopwatch import departure
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.commission import CommissionStatus
+from massage_link.domain.rows import to_wire_time
+from massage_link.domain.tables import BOOKINGS
+from massage_link.wire.rows import create_own_row
 
-__all__ = ["Moment", "Scene", "Story", "tell"]
+__all__ = ["Moment", "Scene", "Story", "tell", "write_directly"]
 
 
 class Moment(NamedTuple):
@@ -68,31 +71,61 @@ async def tell(scene: Scene, order: Order) -> Story:
 async def _book(scene: Scene, story: Story) -> Booking:
     wish = story.order.request
     with departure() as sent:
-        booking = await scene.link.bookings.request(
-            customer_id=wish.customer_id,
-            therapist_id=wish.therapist_id,
-            service=wish.service,
-            starts_at=wish.starts_at,
-            ends_at=wish.ends_at,
-            price=wish.price,
-            timezone=wish.timezone,
-            area=wish.area,
-            address=wish.address,
-            note=wish.note,
-            customer_name=wish.customer_name,
-            therapist_name=wish.therapist_name,
-            buffer=wish.buffer,
-            canary=wish.canary,
-            idempotency_key=f"demo-{story.order.number}{'-canary' * wish.canary}",
-        )
-    pending = Sight("bookings", booking.id, Status.PENDING)
+        booking_id = await (_write if story.order.direct else _request)(scene, story.order)
+    pending = Sight("bookings", booking_id, Status.PENDING)
     if not wish.canary:
-        scene.record.booked[booking.id] = story.order
+        scene.record.booked[booking_id] = story.order
     if sent.at is not None:
         scene.record.sent[pending] = sent.at
-    story.note(sent.at, wish.customer_name, "books")
+    story.note(sent.at, wish.customer_name, "books in an app of their own" if story.order.direct else "books")
     story.note(await scene.people[wish.therapist_id].sees(pending), wish.therapist_name, "is alerted")
-    return booking
+    return await scene.link.bookings.get(booking_id)
+
+
+async def _request(scene: Scene, order: Order) -> str:
+    """The trusted way: a backend with the key asks for it."""
+    wish = order.request
+    booking = await scene.link.bookings.request(
+        customer_id=wish.customer_id,
+        therapist_id=wish.therapist_id,
+        service=wish.service,
+        starts_at=wish.starts_at,
+        ends_at=wish.ends_at,
+        price=wish.price,
+        timezone=wish.timezone,
+        area=wish.area,
+        address=wish.address,
+        note=wish.note,
+        customer_name=wish.customer_name,
+        therapist_name=wish.therapist_name,
+        buffer=wish.buffer,
+        canary=wish.canary,
+        idempotency_key=f"demo-{order.number}{'-canary' * wish.canary}",
+    )
+    return booking.id
+
+
+async def _write(scene: Scene, order: Order) -> str:
+    """The JavaScript app's way: the signed-in customer writes the row, and the catalogue says the rest."""
+    wish = order.request
+    return await write_directly(
+        scene.link,
+        wish.customer_id,
+        therapistId=wish.therapist_id,
+        service=wish.service,
+        startsAt=to_wire_time(wish.starts_at),
+        area=wish.area,
+        note=wish.note,
+        customerName=wish.customer_name,
+    )
+
+
+async def write_directly(link: AsyncMassageLink, customer_id: str, **columns: str) -> str:
+    """Write a booking row as its customer; gives its id."""
+    row_id = link.ports.new_id()
+    row = {"customerId": customer_id, **columns}
+    await link.as_user(customer_id).send(create_own_row(link.ports.address(BOOKINGS), row_id, row))
+    return row_id
 
 
 async def _chat(scene: Scene, story: Story, booking: Booking) -> None:

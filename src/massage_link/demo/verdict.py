@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -152,7 +152,13 @@ def _total_shares(total: CommissionTotal) -> Shares:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The demo's result; `as_json` is what ``--json`` prints."""
+    """The demo's result; `as_json` is what ``--json`` prints.
+
+    Attributes:
+        alerts: `count` is how many alerts there were; the percentiles are those of the trusted path.
+        direct_alerts: those of bookings that customers wrote directly, which a function has to admit first.
+
+    """
 
     bookings: int
     alerts: Mapping[str, Any]
@@ -163,6 +169,7 @@ class Report:
     lost: int
     duplicates: int
     seconds: float
+    direct_alerts: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -179,9 +186,10 @@ def report(record: Record, books: Books, problems: Iterable[Problem], *, seconds
 
     """
     faults = Counter(problem.fault for problem in problems)
+    alerts, direct_alerts = record.latency(Kind.ALERT), record.latency(Kind.DIRECT_ALERT)
     return Report(
         bookings=len(books.bookings),
-        alerts=asdict(record.latency(Kind.ALERT)),
+        alerts=asdict(replace(alerts, count=alerts.count + direct_alerts.count)),
         messages=asdict(record.latency(Kind.MESSAGE)),
         rooms=len(books.rooms),
         commissions=[
@@ -198,4 +206,5 @@ def report(record: Record, books: Books, problems: Iterable[Problem], *, seconds
         lost=faults["lost"],
         duplicates=faults["duplicate"],
         seconds=round(seconds, 2),
+        direct_alerts=asdict(direct_alerts),
     )

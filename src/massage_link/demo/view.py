@@ -93,7 +93,12 @@ def _latencies(report: Report) -> RenderableType:
     table = Table("request sent → handler entered", title_justify="left", box=None, pad_edge=False)
     for name in ("count", "p50 ms", "p95 ms", "p99 ms"):
         table.add_column(name, justify="right")
-    for what, numbers in (("alert to the therapist", report.alerts), ("chat message to the other", report.messages)):
+    trusted = {**report.alerts, "count": report.alerts["count"] - report.direct_alerts["count"]}
+    for what, numbers in (
+        ("alert to the therapist", trusted),
+        ("… of a direct write, once admitted", report.direct_alerts),
+        ("chat message to the other", report.messages),
+    ):
         table.add_row(what, *_cells(numbers))
     return table
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massage_link.demo.orders import load_week, orders, parse_week
+from massage_link.demo.orders import catalogue, load_week, orders, parse_week
 from massage_link.domain.money import currency_exponent
 from massage_link.domain.slots import buckets
+from massage_link.domain.wish import BookingWish, check_available
 
 WEEK = load_week()
 NOW = datetime(2026, 3, 27, 22, 45, tzinfo=UTC)  # the clocks change in two days in Berlin, and today in Jerusalem
@@ -53,6 +54,33 @@ def test_names_and_talks_hold_emoji_and_right_to_left_letters() -> None:
 def test_in_every_talk_both_speak() -> None:
     for template in WEEK.templates:
         assert {line.by for line in template.talk} == {"customer", "therapist"}
+
+
+def test_half_of_the_orders_are_written_directly_by_customers_of_every_therapist() -> None:
+    direct = [order for order in orders(WEEK, 60, now=NOW) if order.direct]
+    assert len(direct) == 30
+    assert {order.request.therapist_id for order in direct} == {therapist.id for therapist in WEEK.therapists}
+
+
+def test_no_canary_is_written_directly_because_no_client_may_say_that_it_is_one() -> None:
+    assert not any(order.direct for order in orders(WEEK, 60, now=NOW, canary=True))
+
+
+@given(instants)
+def test_the_catalogue_says_of_each_order_what_the_file_says(now: datetime) -> None:
+    offered = {row.id: row for row in catalogue(WEEK)}
+    for order in orders(WEEK, 120, now=now):
+        asked, therapist = order.request, offered[order.request.therapist_id]
+        wish = BookingWish(
+            customer_id=asked.customer_id,
+            therapist_id=asked.therapist_id,
+            service=asked.service,
+            starts_at=asked.starts_at,
+        )
+        found = wish.completed(therapist)
+        assert (found.price, found.ends_at, found.buffer) == (asked.price, asked.ends_at, asked.buffer)
+        assert (found.timezone, found.therapist_name) == (asked.timezone, asked.therapist_name)
+        check_available(found, therapist, now)
 
 
 @given(instants)

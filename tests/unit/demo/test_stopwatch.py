@@ -19,13 +19,14 @@ def client() -> httpx.AsyncClient:
     [
         ("PATCH", "/v1/tablesdb/transactions/abc", True),
         ("POST", "/v1/tablesdb/massage_link/tables/chat_messages/rows", True),
+        ("POST", "/v1/tablesdb/massage_link/tables/bookings/rows", True),
         ("POST", "/v1/tablesdb/transactions", False),
         ("POST", "/v1/tablesdb/transactions/abc/operations", False),
         ("GET", "/v1/tablesdb/massage_link/tables/chat_messages/rows", False),
         ("PATCH", "/v1/tablesdb/massage_link/tables/chat_rooms/rows/b1", False),
     ],
 )
-async def test_commits_and_messages_are_stamped(method: str, path: str, *, matters: bool) -> None:
+async def test_commits_messages_and_own_bookings_are_stamped(method: str, path: str, *, matters: bool) -> None:
     async with client() as http:
         with departure() as noted:
             await http.request(method, f"http://server{path}")

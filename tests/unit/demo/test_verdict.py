@@ -185,13 +185,15 @@ def test_shares_agree_with_the_product_for_every_amount(minor: int, currency: tu
 def test_the_report_has_exactly_the_promised_keys() -> None:
     record = good_record()
     result = json.loads(json.dumps(report(record, good_books(record), [], seconds=1.234).as_json()))
-    keys = "bookings alerts messages rooms commissions statuses lost duplicates seconds"
+    keys = "bookings alerts messages rooms commissions statuses lost duplicates seconds direct_alerts"
     assert list(result) == keys.split()
     assert list(result["alerts"]) == list(result["messages"]) == ["count", "p50_ms", "p95_ms", "p99_ms"]
     assert [list(row) for row in result["commissions"]] == [
         ["currency", "count", "gross_minor", "commission_minor", "net_minor"]
     ] * 2
     assert result["statuses"] == {"completed": 2}
+    # The second of the file is written by its customer: it is an alert, and measured apart.
+    assert (result["alerts"]["count"], result["direct_alerts"]["count"]) == (2, 1)
     assert (result["bookings"], result["rooms"], result["lost"], result["duplicates"]) == (2, 2, 0, 0)
 
 

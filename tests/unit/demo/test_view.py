@@ -36,6 +36,13 @@ def test_a_good_run_shows_counts_ledger_and_verdict() -> None:
     assert ledger == {"EUR": ["1", "95.05", "28.52", "66.53"], "JPY": ["1", "9,999", "3,000", "6,999"]}
 
 
+def test_alerts_are_shown_apart_by_the_way_in_which_the_booking_was_written() -> None:
+    record = good_record()
+    text = text_of(outcome_of(record, good_books(record)))
+    counts = {line.partition("  ")[0]: line.split()[-4] for line in text.splitlines() if "alert" in line or "…" in line}
+    assert counts == {"alert to the therapist": "1", "… of a direct write, once admitted": "1"}
+
+
 def test_the_timeline_is_in_order_of_time_and_local_to_the_massage() -> None:
     record = good_record()
     story = Story(two_orders()[0])
