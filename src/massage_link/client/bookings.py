@@ -10,9 +10,10 @@ from appwrite.query import Query
 from pydantic.alias_generators import to_camel
 
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
-from massage_link.client.paging import DEFAULT_PAGE, pages_of, pages_of_bookings
+from massage_link.client.paging import DEFAULT_PAGE, in_state, only, pages_of, pages_of_bookings
 from massage_link.client.watched import Watch, watched, watching
 from massage_link.domain.booking import Booking, BookingEvent, BookingPlace, Status
+from massage_link.domain.ids import checked_text
 from massage_link.domain.money import Money
 from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.rows import to_wire_time
@@ -246,6 +247,8 @@ class BookingOperations(Resource):
     def expire_due(self, *, limit: int = 100) -> Flow[int]:
         """Expire pending bookings whose time to answer is over; the result is how many. Needs an API key."""
         self.link.require_key("bookings.expire_due")
+        if type(limit) is not int or limit < 1:
+            raise InvalidInput(f"limit is a number of one or more, not {limit!r}.")
         return expire_due(self._ports, limit=limit)
 
     @operation
@@ -296,14 +299,7 @@ class BookingOperations(Resource):
 
         """
         queries = [Query.order_desc("startsAt") if newest_first else Query.order_asc("startsAt")]
-        for column, value in (("customerId", customer_id), ("therapistId", therapist_id)):
-            if value is not None:
-                queries.append(Query.equal(column, [value]))
-        if status is not None:
-            states = [status] if isinstance(status, Status) else list(status)
-            if not states:
-                raise InvalidInput("status names no state; leave it out for bookings in any state.")
-            queries.append(Query.equal("status", [state.value for state in states]))
+        queries += [*only(customer_id=customer_id, therapist_id=therapist_id), *in_state(Status, status)]
         if starts_from is not None:
             queries.append(Query.greater_than_equal("startsAt", _instant("starts_from", starts_from)))
         if starts_before is not None:
@@ -313,7 +309,7 @@ class BookingOperations(Resource):
     @listing
     def history(self, booking_id: str) -> Pages[BookingEvent]:
         """Everything that happened to a booking, oldest first."""
-        queries = [Query.equal("bookingId", [booking_id]), Query.order_asc("version")]
+        queries = [Query.equal("bookingId", [checked_text("booking_id", booking_id)]), Query.order_asc("version")]
         return pages_of(self._ports, BOOKING_EVENTS, queries)
 
     @watched

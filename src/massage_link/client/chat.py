@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from appwrite.query import Query
 
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
-from massage_link.client.paging import DEFAULT_PAGE, pages_of
+from massage_link.client.paging import DEFAULT_PAGE, only, pages_of
 from massage_link.client.watched import Watch, watched, watching
 from massage_link.domain.chat import ChatMessage, ChatRead, ChatRoom
+from massage_link.domain.ids import checked_text
 from massage_link.domain.tables import CHAT_MESSAGES, CHAT_ROOMS
 from massage_link.errors import InvalidInput
 from massage_link.usecases.chat import get_room, send_message
@@ -97,10 +98,7 @@ class ChatOperations(Resource):
         self, *, customer_id: str | None = None, therapist_id: str | None = None, limit: int | None = None
     ) -> Pages[ChatRoom]:
         """The rooms that the credential may see, of this customer or therapist if one is named, newest first."""
-        queries = [Query.order_desc("$createdAt")]
-        for column, value in (("customerId", customer_id), ("therapistId", therapist_id)):
-            if value is not None:
-                queries.append(Query.equal(column, [value]))
+        queries = [Query.order_desc("$createdAt"), *only(customer_id=customer_id, therapist_id=therapist_id)]
         return pages_of(self._ports, CHAT_ROOMS, queries, limit=limit)
 
     @listing
@@ -123,8 +121,10 @@ class ChatOperations(Resource):
             page_size: rows a request.
 
         """
+        if type(after) is not int:
+            raise InvalidInput(f"after is the number of a message, not {after!r}.")
         queries = [
-            Query.equal("roomId", [booking_id]),
+            Query.equal("roomId", [checked_text("booking_id", booking_id)]),
             Query.greater_than("n", after),
             Query.order_desc("n") if newest_first else Query.order_asc("n"),
         ]

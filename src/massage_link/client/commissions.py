@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from appwrite.query import Query
 
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
-from massage_link.client.paging import DEFAULT_PAGE, pages_of
+from massage_link.client.paging import DEFAULT_PAGE, in_state, only, pages_of
 from massage_link.client.watched import Watch, watched, watching
 from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
+from massage_link.domain.ids import checked_text
 from massage_link.domain.tables import COMMISSION_ENTRIES, COMMISSIONS
 from massage_link.usecases.commissions import CommissionTotal, get_commission, totals_of
 from massage_link.wire.call import Flow
@@ -45,17 +46,13 @@ class CommissionOperations(Resource):
         page_size: int = DEFAULT_PAGE,
     ) -> Pages[Commission]:
         """The commissions that the credential may see, in the order in which they were made."""
-        queries = [Query.order_asc("$createdAt")]
-        if therapist_id is not None:
-            queries.append(Query.equal("therapistId", [therapist_id]))
-        if status is not None:
-            queries.append(Query.equal("status", [status.value]))
+        queries = [Query.order_asc("$createdAt"), *only(therapist_id=therapist_id), *in_state(CommissionStatus, status)]
         return pages_of(self._ports, COMMISSIONS, queries, page_size=page_size, limit=limit)
 
     @listing
     def entries(self, booking_id: str) -> Pages[CommissionEntry]:
         """The ledger entries of a booking, by number."""
-        queries = [Query.equal("bookingId", [booking_id]), Query.order_asc("n")]
+        queries = [Query.equal("bookingId", [checked_text("booking_id", booking_id)]), Query.order_asc("n")]
         return pages_of(self._ports, COMMISSION_ENTRIES, queries)
 
     @watched

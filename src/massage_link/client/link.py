@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncMassageLink", "BaseLink", "MassageLink"]
 
 T = TypeVar("T")
+_LONGEST_WAIT = 86_400.0
 
 
 class BaseLink(ABC):
@@ -84,7 +85,7 @@ class BaseLink(ABC):
         if self.credential.kind != "key":
             raise CredentialRequired(
                 f"{what} writes with an API key, and this link acts as a {self.credential.kind}; "
-                "make the link with api_key=…, and name the acting user in the call."
+                "set APPWRITE_API_KEY or make the link with api_key=…, and name the acting user in the call."
             )
 
     @abstractmethod
@@ -109,7 +110,7 @@ def _session(
     secrets: Mapping[str, str | None],
     retries: RetryPolicy | None,
 ) -> Session:
-    given = {kind: secret for kind, secret in secrets.items() if secret}
+    given = {kind: secret for kind, secret in secrets.items() if secret is not None}
     if len(given) > 1:
         raise UsageError(f"give one credential, not {' and '.join(sorted(given))}.")
     credential: Credential = Guest()
@@ -120,7 +121,7 @@ def _session(
 
 def _checked_secret(kind: Kind, secret: str) -> Secret:
     # It travels in a header: what is not a header's value is refused here, where the message cannot show it.
-    if not secret.isascii() or not secret.isprintable() or " " in secret or not secret:
+    if not isinstance(secret, str) or not secret.isascii() or not secret.isprintable() or " " in secret or not secret:
         raise SettingsError(f"the {kind} is empty or holds characters that no {kind} has; copy it again.")
     return Secret(kind, secret)
 
@@ -401,7 +402,11 @@ def _just(call: Call[T]) -> Flow[T]:
 
 
 def _timeout(timeout: float | httpx.Timeout | None) -> httpx.Timeout | None:
-    return httpx.Timeout(timeout) if isinstance(timeout, int | float) else timeout
+    if timeout is None or isinstance(timeout, httpx.Timeout):
+        return timeout
+    if not isinstance(timeout, int | float) or not 0 < timeout <= _LONGEST_WAIT:
+        raise UsageError(f"timeout is a number of seconds, or an httpx.Timeout, not {timeout!r}.")
+    return httpx.Timeout(timeout)
 
 
 def _ports(ports: Ports | None, database: str | None) -> Ports:

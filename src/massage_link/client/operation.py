@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import update_wrapper
+from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from massage_link.client.remote import remote
@@ -14,7 +15,7 @@ from massage_link.wire.call import Flow
 if TYPE_CHECKING:
     from massage_link.client.link import AsyncMassageLink, BaseLink, MassageLink
 
-__all__ = ["AsyncResource", "Pages", "Resource", "SyncResource", "listing", "operation"]
+__all__ = ["AsyncResource", "Pages", "Resource", "SyncResource", "bound_signature", "listing", "operation"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class operation(Generic[P, T]):  # noqa: N801 - used as a decorator
 
     def __init__(self, build: Callable[Concatenate[Any, P], Flow[T]]) -> None:
         self._build = build
+        self._signature = bound_signature(build)
         update_wrapper(self, build)  # type: ignore[arg-type]
 
     @overload
@@ -73,6 +75,7 @@ class operation(Generic[P, T]):  # noqa: N801 - used as a decorator
         def call(*args: P.args, **kwargs: P.kwargs) -> Any:
             return obj.link.run(self._build(obj, *args, **kwargs))
 
+        call.__signature__ = self._signature  # type: ignore[attr-defined]
         return update_wrapper(call, self._build)
 
 
@@ -97,6 +100,7 @@ class listing(Generic[P, T]):  # noqa: N801 - used as a decorator
 
     def __init__(self, build: Callable[Concatenate[Any, P], Pages[T]]) -> None:
         self._build = build
+        self._signature = bound_signature(build)
         update_wrapper(self, build)  # type: ignore[arg-type]
 
     @overload
@@ -113,7 +117,14 @@ class listing(Generic[P, T]):  # noqa: N801 - used as a decorator
         def call(*args: P.args, **kwargs: P.kwargs) -> Any:
             return walk(obj.link, self._build(obj, *args, **kwargs))
 
+        call.__signature__ = self._signature  # type: ignore[attr-defined]
         return update_wrapper(call, self._build)
+
+
+def bound_signature(build: Callable[..., Any]) -> Signature:
+    """How a method is called on its object: for `help` and editors, which else would show `self` too."""
+    whole = signature(build)
+    return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 
 def _walk(link: Any, pages: Pages[T]) -> Iterator[T]:

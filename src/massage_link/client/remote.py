@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from massage_link.domain.rows import to_wire_time
-from massage_link.errors import CredentialRequired, OutcomeUnknown, RowNotFound, UnexpectedAnswer
+from massage_link.errors import CredentialRequired, InvalidInput, OutcomeUnknown, RowNotFound, UnexpectedAnswer
 from massage_link.usecases.ports import Ports
 from massage_link.usecases.reported import revive
 from massage_link.wire.call import Flow, Sleep
@@ -34,11 +35,12 @@ def remote(ports: Ports, command: str, arguments: Mapping[str, Any], parse: Call
         parse: makes the result of the JSON.
 
     Raises:
+        InvalidInput: an argument that can not be said, or a time without a time zone.
         CredentialRequired: the function is not deployed, or this user may not run it.
         OutcomeUnknown: the function failed each time, after it may have done its work.
 
     """
-    said = {name: _wire(value) for name, value in arguments.items() if value is not None}
+    said = {name: _wire(name, value) for name, value in arguments.items() if value is not None}
     execution: Execution | None = None
     for attempt in range(_ATTEMPTS):
         try:
@@ -72,5 +74,11 @@ def _result(command: str, execution: Execution, parse: Callable[[Any], T]) -> T:
     raise error
 
 
-def _wire(value: Any) -> Any:
-    return to_wire_time(value) if hasattr(value, "isoformat") else value
+def _wire(name: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:  # it would silently be read in the time zone of this machine
+            raise InvalidInput(f"{name} is a datetime with a time zone, not {value!r}.")
+        return to_wire_time(value)
+    if not isinstance(value, str | int | float):
+        raise InvalidInput(f"{name} is nothing that a command can be told: {value!r}.")
+    return value

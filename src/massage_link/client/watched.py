@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from massage_link.client.operation import AsyncResource, Resource, SyncResource
+from massage_link.client.operation import AsyncResource, Resource, SyncResource, bound_signature
 
 if TYPE_CHECKING:
     from massage_link.client.link import AsyncMassageLink, MassageLink
@@ -77,6 +77,7 @@ class watched(Generic[P, T]):  # noqa: N801 - used as a decorator
 
     def __init__(self, build: Callable[Concatenate[Any, P], Watch[T]]) -> None:
         self._build = build
+        self._signature = bound_signature(build)
         update_wrapper(self, build)  # type: ignore[arg-type]
 
     @overload
@@ -93,4 +94,5 @@ class watched(Generic[P, T]):  # noqa: N801 - used as a decorator
         def call(*args: P.args, **kwargs: P.kwargs) -> Any:
             return start(obj.link, self._build(obj, *args, **kwargs))
 
+        call.__signature__ = self._signature  # type: ignore[attr-defined]
         return update_wrapper(call, self._build)

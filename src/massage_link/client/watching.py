@@ -13,6 +13,7 @@ from massage_link.domain.booking import Booking, BookingEvent
 from massage_link.domain.chat import ChatMessage
 from massage_link.domain.commission import Commission
 from massage_link.domain.draft import Draft, is_booking_row
+from massage_link.domain.ids import checked_text
 from massage_link.domain.rows import Row, to_wire_time
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, CHAT_MESSAGES, COMMISSIONS, Table
 from massage_link.errors import CredentialRequired
@@ -140,7 +141,9 @@ async def _credential(link: AsyncMassageLink) -> Credential:
 
 
 def _source(link: AsyncMassageLink, table: Table[R], identity: Identity, narrowed: dict[str, str | None]) -> Source[R]:
-    queries = [Query.equal(column, [value]) for column, value in narrowed.items() if value is not None]
+    queries = [
+        Query.equal(column, [checked_text(column, value)]) for column, value in narrowed.items() if value is not None
+    ]
     address = link.ports.address(table)
 
     async def read_back(after: Position, limit: int, /) -> Page:

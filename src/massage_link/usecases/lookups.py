@@ -10,7 +10,7 @@ from pydantic import Field
 
 from massage_link.domain.booking import Booking, BookingEventType
 from massage_link.domain.draft import Draft, is_booking
-from massage_link.domain.ids import event_id
+from massage_link.domain.ids import checked_text, event_id
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS
 from massage_link.errors import NotFound
 from massage_link.usecases.ports import Ports, find
@@ -36,8 +36,13 @@ def _as_draft(row: Booking) -> Draft:
 
 
 def find_booking(ports: Ports, booking_id: str) -> Flow[BookingOrDraft | None]:
-    """The booking or draft with this id, or None when there is none that the credential may see."""
-    rows = yield from list_bookings(ports, [with_ids([booking_id]), Query.limit(1)])
+    """The booking or draft with this id, or None when there is none that the credential may see.
+
+    Raises:
+        InvalidInput: the id is not a text.
+
+    """
+    rows = yield from list_bookings(ports, [with_ids([checked_text("booking_id", booking_id)]), Query.limit(1)])
     return rows[0] if rows else None
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from appwrite.query import Query
 
-from massage_link.domain.ids import BOOKING_ID_LENGTH
+from massage_link.domain.ids import BOOKING_ID_LENGTH, checked_text
 from massage_link.domain.rows import Row
 from massage_link.domain.tables import DATABASE, Table
 from massage_link.errors import Conflict, MassageLinkError, ServerError, TransportError
@@ -58,8 +58,14 @@ class Ports:
 
 
 def find(ports: Ports, table: Table[R], row_id: str) -> Flow[R | None]:
-    """The row with this id, or None when there is none or none that the credential may read."""
-    rows = yield from list_rows(ports.address(table), table.model, [with_ids([row_id]), Query.limit(1)])
+    """The row with this id, or None when there is none or none that the credential may read.
+
+    Raises:
+        InvalidInput: the id is not a text.
+
+    """
+    wanted = [with_ids([checked_text("an id", row_id)]), Query.limit(1)]
+    rows = yield from list_rows(ports.address(table), table.model, wanted)
     return rows[0] if rows else None
 
 

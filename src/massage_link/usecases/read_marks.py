@@ -30,8 +30,8 @@ def mark_read(ports: Ports, booking_id: str, *, user_id: str, n: int) -> Flow[Ch
     room = yield from get_room(ports, booking_id)
     refuse_stranger(room, user_id)
     newest = yield from newest_number(ports, room.id)
-    if not 0 <= n <= newest:
-        raise InvalidInput(f"room {room.id} has messages 1 to {newest}, so it cannot be read up to {n}.")
+    if type(n) is not int or not 0 <= n <= newest:
+        raise InvalidInput(f"room {room.id} has messages 1 to {newest}, so it cannot be read up to {n!r}.")
     wanted = ChatRead(id=read_mark_id(room.id, user_id), room_id=room.id, user_id=user_id, n=n)
     mark = yield from create_derived(ports, CHAT_READS, wanted, room_readers(CHAT_READS, room))
     failure: Conflict | None = None

@@ -88,7 +88,8 @@ def free_times(
         InvalidInput: a service that is not on offer, or a range that is not one.
 
     """
-    if start.tzinfo is None or end.tzinfo is None or not timedelta(0) < end - start <= _LONGEST_RANGE:
+    aware = all(isinstance(each, datetime) and each.tzinfo is not None for each in (start, end))
+    if not aware or not timedelta(0) < end - start <= _LONGEST_RANGE:
         raise InvalidInput(
             f"a range of at most {_LONGEST_RANGE.days} days is asked for, from one aware instant to a later one, "
             f"not {start} to {end}."
