@@ -331,6 +331,19 @@ async def test_an_answer_that_never_comes_is_reported_as_what_it_is(
     market.check()
 
 
+async def test_a_proxy_of_the_environment_is_not_asked_for_a_server_on_this_machine(
+    links: LinkMaker, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    booking = await links().bookings.request(**market.wish())
+    assert booking.version == 1
+    with pytest.raises(ConnectionFailed):
+        await links(endpoint="http://appwrite.invalid/v1", retries=_AT_ONCE).bookings.get("any")
+
+
 async def test_what_a_sign_in_answers_is_not_logged(
     links: LinkMaker, people: People, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -23,6 +23,8 @@ __all__ = ["adrive", "async_http", "drive", "sync_http"]
 
 T = TypeVar("T")
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+#: A server on this machine is reached without the proxy that the environment may name.
+_DIRECTLY: dict[str, None] = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 
@@ -69,7 +71,12 @@ def sync_http(timeout: httpx.Timeout | None = None, transport: httpx.BaseTranspo
     """A pooled client that keeps no cookies and follows no redirects."""
     _guard_logs()
     return httpx.Client(
-        timeout=timeout or _TIMEOUT, limits=_LIMITS, cookies=_no_cookies(), verify=_tls(), transport=transport
+        timeout=timeout or _TIMEOUT,
+        limits=_LIMITS,
+        cookies=_no_cookies(),
+        verify=_tls(),
+        transport=transport,
+        mounts=_DIRECTLY,
     )
 
 
@@ -79,7 +86,12 @@ def async_http(
     """A pooled client that keeps no cookies and follows no redirects."""
     _guard_logs()
     return httpx.AsyncClient(
-        timeout=timeout or _TIMEOUT, limits=_LIMITS, cookies=_no_cookies(), verify=_tls(), transport=transport
+        timeout=timeout or _TIMEOUT,
+        limits=_LIMITS,
+        cookies=_no_cookies(),
+        verify=_tls(),
+        transport=transport,
+        mounts=_DIRECTLY,
     )
 
 
