@@ -20,6 +20,7 @@ from massage_link.errors import (
     RowNotFound,
     ServerError,
     TransportError,
+    Unauthorized,
     UsageError,
 )
 from massage_link.realtime import Mutable, Page, Position, RawRow, Source
@@ -84,6 +85,12 @@ async def open_account(
         if error.type != "user_not_found":
             raise
         raise NotFound(f"there is no user {user_id!r} in project {link.project_id!r}; check the id.") from error
+    except Unauthorized as error:
+        if link.acts_with_key:
+            raise
+        # To the server, a session that is not valid is a guest, who lacks a scope: that would mislead.
+        text = f"the server does not accept this {link.credential.kind} (any more): sign in again."
+        raise Unauthorized(text, status=error.status, type=error.type, request=error.request) from error
     if user_id not in {None, account.id}:
         raise UsageError(f"the credential is {account.id}'s, not {user_id}'s: leave the id out, or use an API key.")
     return user, account
