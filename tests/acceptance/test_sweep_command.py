@@ -78,7 +78,7 @@ def test_a_booking_that_cannot_be_dealt_with_is_named_and_the_exit_code_is_one(
         return report
 
     monkeypatch.setattr("massage_link.usecases.sweep.sweep", found)
-    monkeypatch.setattr("massage_link.MassageLink.run", lambda _, flow: flow)
+    monkeypatch.setattr("massage_link.client.link.MassageLink.run", lambda _, flow: flow)
     done = sweep()
     assert done.exit_code == 1
     assert done.stderr == "b1 could not be dealt with; see the log.\nTime ran out; run it again to go on.\n"

@@ -26,7 +26,7 @@ def sweep(
     import json
     from dataclasses import asdict
 
-    from massage_link import MassageLink
+    from massage_link.client.link import MassageLink
     from massage_link.usecases.sweep import sweep as sweep_once
 
     with MassageLink.from_env(env_file) as link:
