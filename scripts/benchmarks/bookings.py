@@ -46,6 +46,7 @@ from massage_link.schema.functions import FUNCTIONS
 from massage_link.testing import Emulator, running_emulator
 from massage_link.usecases.ports import create_derived
 from massage_link.wire.control import update_function
+from massage_link.wire.executions import CALLER_JWT
 from massage_link.wire.rows import read_by
 from massage_link.wire.transactions import bulk_create, create
 from massage_link.wire.users import create_user, user_jwt
@@ -233,7 +234,8 @@ async def raw_by_commands(shop: Shop) -> Taken:
     }
     body = json.dumps({"command": "bookings.request", "arguments": arguments})
     began = time.perf_counter()
-    done = await shop.raw("POST", "/functions/commands/executions", {"body": body, "async": False}, user="customer")
+    asked = {"body": body, "async": False, "headers": {CALLER_JWT: shop.jwts["customer"]}}
+    done = await shop.raw("POST", "/functions/commands/executions", asked, user="customer")
     booking = json.loads(done["responseBody"])["result"]
     answered = time.perf_counter()
     return answered - began, await shop.heard.of(booking["$id"]) - began

@@ -19,7 +19,7 @@ from marketplace import People, Server, hired_people
 from massage_link.domain.people import Therapist
 from massage_link.domain.tables import THERAPISTS
 from massage_link.usecases.ports import create_derived
-from massage_link.wire.users import sign_in
+from massage_link.wire.users import sign_in, user_jwt
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
@@ -39,11 +39,12 @@ RESULTS: Mapping[str, str] = {
     "refused": "{ refusal }",
     "direct write": "{ row }",
     "mine": "{ mine }",
+    "by JWT": "{ execution }",
 }
 #: What a snippet may use.
 NAMES = (
     *("databases", "tablesDB", "command", "settled", "isBooking"),
-    *("therapistId", "customerId", "startsAt", "free", "booking", "message"),
+    *("therapistId", "customerId", "startsAt", "free", "booking", "message", "jwt", "args"),
 )
 STORY = """
 const ann = signedIn(people.ann), tom = signedIn(people.tom);
@@ -73,8 +74,14 @@ await run('decline', tom);
 known.startsAt = '2020-01-01T12:00:00Z';
 await run('direct write', ann);
 const late = await ann.settled(known.row.$id);
+known.jwt = people.ann.jwt;
+const { therapistId } = known;
+known.args = { therapistId, service: 'Deep tissue', startsAt: free[20].startsAt, idempotencyKey: ID.unique() };
+await run('by JWT', ann);
+const byJwt = JSON.parse(known.execution.responseBody).result;
+
 const lists = { mine: await mine(ann), his: await mine(tom) };
-console.log(JSON.stringify({ ...known, requested, draft, admitted, late, ...lists }));
+console.log(JSON.stringify({ ...known, requested, draft, admitted, late, byJwt, ...lists }));
 """
 
 
@@ -144,8 +151,10 @@ def _told(server: Server, people: People, api: str) -> dict[str, Any]:
             name: guest.send(sign_in(server.project_id, person.email, person.password))
             for name, person in (("ann", people.customer), ("tom", people.therapist))
         }
+    with server.link() as link:
+        jwt = link.send(user_jwt(people.customer.id))
     parties = {
-        "ann": {"id": people.customer.id, "session": secrets["ann"]},
+        "ann": {"id": people.customer.id, "session": secrets["ann"], "jwt": jwt},
         "tom": {"id": people.therapist.id, "session": secrets["tom"]},
     }
     arguments = json.dumps([server.endpoint, server.project_id, parties])
@@ -186,6 +195,8 @@ def test_the_snippets_do_what_the_page_says(shop: tuple[Server, People], api: st
     assert (told["declined"]["status"], told["declined"]["statusReason"]) == ("declined", "I am away that day.")
     assert told["late"]["status"] == "declined"
     assert "in the past" in told["late"]["statusReason"]
+
+    assert (told["byJwt"]["customerId"], told["byJwt"]["status"]) == (people.customer.id, "pending")
 
     refused = told["late"]["$id"]
     assert {requested["$id"], admitted["$id"], refused} <= set(told["mine"])
