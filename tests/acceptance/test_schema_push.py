@@ -42,7 +42,8 @@ def test_a_table_that_differs_is_refused_and_left_as_it_is(tmp_path: Path) -> No
         env = _env(tmp_path, server.endpoint, server.project_id, server.api_key)
         result = RUNNER.invoke(app, ["schema", "push", "--env-file", str(env)])
         assert result.exit_code == 2
-        assert "table bookings is on the server with permissions" in result.stderr
+        assert "table bookings: $permissions is ['create(\"any\")']" in result.stderr
+        assert "--allow-destructive" in result.stderr
         found = link.send(get_table(address))
         assert (found["$permissions"], found["columns"]) == (['create("any")'], [])
 

@@ -24,7 +24,7 @@ def test_a_table_that_differs_is_named_and_left_alone(server: Server) -> None:
         link.send(create_table(address, "Booking terms", ['read("label:ops")']))
         different = {"key": "commissionBps", "type": "integer", "required": True, "array": False, "min": 0, "max": 5}
         link.send(create_column(address, different))
-        with pytest.raises(SchemaError, match=r"booking_terms\.commissionBps is on the server with max 5"):
+        with pytest.raises(SchemaError, match=r"column booking_terms\.commissionBps: max is 5, the model says"):
             link.run(push_schema(link.ports, tables=[BOOKING_TERMS]))
         (column,) = link.send(get_table(address))["columns"]
         assert column["max"] == 5

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from massage_link.schema import Difference
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Keep the tables' definition in step with the models.")
+
+Root = Annotated[Path, typer.Option(help="Folder of the project.", file_okay=False)]
+EnvFile = Annotated[Path, typer.Option(help="Settings, beside those of the environment.")]
+DirectWrite = Annotated[
+    bool | None,
+    typer.Option(
+        "--direct-write/--no-direct-write",
+        help="Let signed-in clients write booking rows, to be admitted or declined. Default: as appwrite.json says.",
+    ),
+]
 
 
 @app.command()
 def generate(
     *,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a file differs.")] = False,
-    root: Annotated[Path, typer.Option(help="Folder of the project.", file_okay=False)] = Path(),
-    direct_write: Annotated[
-        bool | None,
-        typer.Option(
-            "--direct-write/--no-direct-write",
-            help="Let signed-in clients write booking rows, to be admitted or declined. Default: as the file says.",
-        ),
-    ] = None,
+    root: Root = Path(),
+    direct_write: DirectWrite = None,
 ) -> None:
     """Write schema/*.json and appwrite.json from the models."""
     from massage_link.schema import generated_files
@@ -46,29 +53,85 @@ def generate(
 @app.command()
 def push(
     *,
-    direct_write: Annotated[
+    direct_write: DirectWrite = None,
+    allow_destructive: Annotated[
         bool,
-        typer.Option("--direct-write", help="Let signed-in clients write booking rows, to be admitted or declined."),
+        typer.Option(
+            "--allow-destructive",
+            help="Also change what differs. A column of another type is deleted and made anew: its data is lost.",
+        ),
     ] = False,
-    env_file: Annotated[Path, typer.Option(help="Settings, beside those of the environment.")] = Path(".env"),
+    root: Root = Path(),
+    env_file: EnvFile = Path(".env"),
 ) -> None:
     """Make the database and whatever is missing of its tables on the server that the settings name.
 
     Only adds, so it is safe to repeat; what is there and differs is refused and left as it is. Needs an API key.
     """
+    from massage_link.cli.progress import Bar, show_plan
     from massage_link.client.link import MassageLink
-    from massage_link.usecases.provision import push_schema
+    from massage_link.usecases.provision import databases_beside, push_schema
 
-    with MassageLink.from_env(env_file) as link:
+    with MassageLink.from_env(env_file) as link, Bar() as bar:
         link.require_key("schema push")
+        for database in link.run(databases_beside(link.ports)):
+            typer.echo(
+                f"Beware: `appwrite push tables` would delete the database {database} of this project.", err=True
+            )
         made = link.run(
             push_schema(
-                link.ports, direct_write=direct_write, progress=lambda table: typer.echo(f"{table} is complete.")
+                link.ports,
+                direct_write=_mode(root) if direct_write is None else direct_write,
+                allow_destructive=allow_destructive,
+                announce=lambda differences: show_plan(differences, bar),
+                advance=bar.advance,
+                progress=lambda table: typer.echo(f"{table} is complete."),
             )
         )
-    typer.echo(
-        f"{made} tables, columns and indexes were missing and are there now." if made else "Nothing was missing."
-    )
+    typer.echo(f"{made} tables, columns and indexes were made or changed." if made else "Nothing was missing.")
+
+
+@app.command()
+def check(
+    *,
+    direct_write: DirectWrite = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    root: Root = Path(),
+    env_file: EnvFile = Path(".env"),
+) -> None:
+    """Compare the models with appwrite.json and with the server; exit 1 when something is not as it should be.
+
+    Changes nothing. Needs an API key that may read databases, tables and functions.
+    """
+    import json
+
+    from massage_link.client.link import MassageLink
+    from massage_link.usecases.checking import check_server
+
+    mode = _mode(root) if direct_write is None else direct_write
+    with MassageLink.from_env(env_file) as link:
+        link.require_key("schema check")
+        found = {"appwrite.json": _in_file(root, direct_write=mode)}
+        found["server"] = link.run(check_server(link.ports, direct_write=mode))
+    matters = any(each.matters for differences in found.values() for each in differences)
+    if as_json:
+        listed = [{"where": where, **each.as_json()} for where, differences in found.items() for each in differences]
+        typer.echo(json.dumps({"ok": not matters, "differences": listed}, indent=2))
+    else:
+        for where, differences in found.items():
+            for each in differences:
+                typer.echo(f"{where}: {each}.\n    → {each.action}.")
+        typer.echo("Something is not as it should be." if matters else "The server is as the models say.")
+    if matters:
+        raise typer.Exit(1)
+
+
+def _in_file(root: Path, *, direct_write: bool) -> list[Difference]:
+    """How appwrite.json differs; nothing when it is not there, as where the package is installed without a checkout."""
+    from massage_link.schema import differences_in_file
+
+    target = root / "appwrite.json"
+    return differences_in_file(target.read_text("utf-8"), direct_write=direct_write) if target.is_file() else []
 
 
 def _mode(root: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from appwrite.permission import Permission
@@ -10,7 +11,8 @@ from appwrite.role import Role
 
 from massage_link.domain.tables import BOOKINGS, DATABASE, TABLES, Reader, Table
 from massage_link.schema.columns import Definition, columns_of
-from massage_link.schema.functions import functions_of
+from massage_link.schema.compare import Difference, Kind, compare_functions, compare_tables
+from massage_link.schema.functions import ADMIT_BOOKING, functions_of
 from massage_link.schema.limits import MAX_INDEX_LENGTH, MAX_ROW_BYTES, check_limits, index_length, row_bytes
 
 if TYPE_CHECKING:
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
     from massage_link.domain.rows import Row
     from massage_link.domain.tables import Index
 
-__all__ = ["generated_files", "is_direct_write", "same_content", "table_definition"]
+__all__ = ["differences_in_file", "generated_files", "is_direct_write", "same_content", "table_definition"]
 
 _DATABASE_NAME = "Massage Link"
+_GENERATE = "run `massage-link schema generate`"
 # The project belongs to the checkout, not to the model: `appwrite client --project-id` writes it into the file.
 _PROJECT_KEYS = frozenset({"projectId", "projectName", "endpoint"})
 # Only these two readers are the same for every row of a table; customers and therapists are named on each row.
@@ -104,6 +107,25 @@ def same_content(path: str, generated: str, found: str) -> bool:
         return bool(_as_generated(json.loads(found)) == json.loads(generated))
     except (ValueError, KeyError, TypeError):
         return False
+
+
+def differences_in_file(appwrite_json: str, *, direct_write: bool) -> list[Difference]:
+    """How an `appwrite.json` differs from the models.
+
+    Args:
+        appwrite_json: its text.
+        direct_write: whether signed-in clients may write booking rows themselves.
+
+    """
+    wanted = json.loads(generated_files(direct_write=direct_write)["appwrite.json"])
+    try:
+        found = json.loads(appwrite_json)
+        tables = compare_tables(wanted["tables"], found["tables"])
+        differences = tables + compare_functions(wanted["functions"], found["functions"], known=[ADMIT_BOOKING.id])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        return [Difference("the file", Kind.BROKEN, _GENERATE, "content", found=why)]
+    return [replace(each, action=_GENERATE) for each in differences]
 
 
 def _as_generated(content: Any) -> Any:

@@ -1,6 +1,6 @@
 """Make the database, its tables and the functions on a server: only what is missing, so it is safe to repeat.
 
-What is there already and differs from the model is not touched: it is named in a `SchemaError`.
+What is there already and differs from the model is named in a `SchemaError` and not touched, unless that is asked for.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from typing import Any
 
 from massage_link.domain.rows import Row
 from massage_link.domain.tables import TABLES, Table
-from massage_link.errors import Conflict, RowNotFound, SchemaError
-from massage_link.schema import functions_of, table_definition
+from massage_link.errors import Conflict, NotFound, RowNotFound, SchemaError
+from massage_link.schema import Definition, Difference, Kind, compare_tables, functions_of, table_definition
 from massage_link.usecases.ports import Ports
-from massage_link.wire.call import Flow, Sleep
+from massage_link.usecases.reshaping import reshape
+from massage_link.usecases.settling import available
+from massage_link.wire.call import Flow
 from massage_link.wire.control import (
     create_column,
     create_database,
@@ -21,24 +23,23 @@ from massage_link.wire.control import (
     create_index,
     create_table,
     get_function,
-    get_table,
+    list_databases,
+    list_tables,
     update_function,
 )
+from massage_link.wire.rows import TableAddress
 
-__all__ = ["push_functions", "push_schema"]
+__all__ = ["databases_beside", "push_functions", "push_schema", "tables_of"]
 
-_POLL = 0.05
-_LONGEST_POLL = 1.0
-#: Seconds that a column or index may take; the server makes them one after another.
-_PATIENCE = 300.0
-_COMPARED = {
-    "columns": ("type", "format", "elements", "size", "required", "array", "min", "max", "default"),
-    "indexes": ("type", "columns", "orders"),
-}
 _Progress = Callable[[str], None]
+_CREATE: Mapping[str, Callable[[TableAddress, Mapping[str, Any]], Any]] = {
+    "columns": create_column,
+    "indexes": create_index,
+}
+_ONE = {"columns": "column", "indexes": "index"}
 
 
-def _silent(_: str) -> None:
+def _silent(_: object) -> None:
     pass
 
 
@@ -47,6 +48,9 @@ def push_schema(
     *,
     tables: Sequence[Table[Row]] = TABLES,
     direct_write: bool = False,
+    allow_destructive: bool = False,
+    announce: Callable[[Sequence[Difference]], None] = _silent,
+    advance: _Progress = _silent,
     progress: _Progress = _silent,
 ) -> Flow[int]:
     """Create the database and whatever is missing of its tables, columns and indexes; wait until they are available.
@@ -55,50 +59,74 @@ def push_schema(
         ports: surroundings; they name the database.
         tables: what is to be there.
         direct_write: let signed-in clients write booking rows themselves.
+        allow_destructive: also change what differs: settings of tables and bounds of columns in place, indexes and
+            other columns by deleting them and making them anew, **with the data of these columns lost**.
+        announce: told what is missing or differs before anything is done.
+        advance: told each table, column and index that is made.
         progress: told each table's id when it is complete.
 
     Returns:
-        How many tables, columns and indexes were made.
+        How many tables, columns and indexes were made or changed.
 
     Raises:
-        SchemaError: something is there that differs, or the server could not make it.
+        SchemaError: something is there that differs, or the server could not make it. In the first case nothing has
+            been done.
 
     """
-    made = yield from _unless_there(create_database(ports.database, "Massage Link"))
-    missing: dict[str, list[tuple[Table[Row], Mapping[str, Any]]]] = {"columns": [], "indexes": []}
-    for table in tables:
-        wanted = table_definition(table, ports.database, direct_write=direct_write)
-        made += yield from _unless_there(create_table(ports.address(table), table.name, wanted["$permissions"]))
-        found = yield from get_table(ports.address(table))
-        for kind in missing:
-            missing[kind] += [(table, each) for each in _missing(table, kind, wanted, found)]
-    # The server makes columns and indexes one after another, so all are asked for before the first is waited for.
-    for kind, create in (("columns", create_column), ("indexes", create_index)):
-        for table, definition in missing[kind]:
-            yield from create(ports.address(table), definition)
-            made += 1
-        for table in tables:
-            yield from _available(ports, table, kind)
+    wanted = [table_definition(table, ports.database, direct_write=direct_write) for table in tables]
+    found = yield from tables_of(ports)
+    differences = [each for each in compare_tables(wanted, found) if each.kind != Kind.UNKNOWN]
+    announce(differences)
+    in_the_way = [each for each in differences if each.kind != Kind.MISSING and each.found != "processing"]
+    if in_the_way and not allow_destructive:
+        raise SchemaError(f"the server's tables are not as the model says; nothing was made. {_sentences(in_the_way)}")
+    changed = yield from reshape(ports, wanted, in_the_way, advance)
+    made = yield from _make(ports, wanted, advance)
     for table in tables:
         progress(table.id)
+    return changed + made
+
+
+def tables_of(ports: Ports) -> Flow[list[dict[str, Any]]]:
+    """The tables that the server has; none when it has no such database."""
+    try:
+        return (yield from list_tables(ports.database))
+    except NotFound:
+        return []
+
+
+def databases_beside(ports: Ports) -> Flow[list[str]]:
+    """Ids of the project's other databases: `appwrite push tables` from our file would delete them."""
+    return sorted({each["$id"] for each in (yield from list_databases())} - {ports.database})
+
+
+def _sentences(differences: Sequence[Difference]) -> str:
+    return " ".join(f"{each}: {each.action}." for each in differences)
+
+
+def _make(ports: Ports, wanted: Sequence[Definition], advance: _Progress) -> Flow[int]:
+    """Whatever is missing."""
+    made = yield from _unless_there(create_database(ports.database, "Massage Link"))
+    there = {table["$id"]: table for table in (yield from tables_of(ports))}
+    for table in wanted:
+        if table["$id"] not in there:
+            made += yield from _unless_there(create_table(_address(table), table["name"], table["$permissions"]))
+            advance(f"table {table['$id']}")
+    # The server makes columns and indexes one after another, so all are asked for before the first is waited for.
+    for kind, create in _CREATE.items():
+        for table in wanted:
+            present = {each["key"] for each in there.get(table["$id"], {}).get(kind, ())}
+            for each in table[kind]:
+                if each["key"] not in present:
+                    made += yield from _unless_there(create(_address(table), each))
+                    advance(f"{_ONE[kind]} {table['$id']}.{each['key']}")
+        for table in wanted:
+            yield from available(_address(table), kind)
     return made
 
 
-def _missing(
-    table: Table[Row], kind: str, wanted: Mapping[str, Any], found: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
-    """The columns or indexes that the server's table lacks; refuses one that differs."""
-    _refuse_difference(f"table {table.id}", {"permissions": wanted["$permissions"]}, _permissions(found))
-    there = {each["key"]: each for each in found[kind]}
-    for each in wanted[kind]:
-        if each["key"] in there:
-            expected = {key: each[key] for key in _COMPARED[kind] if key in each}
-            _refuse_difference(f"{kind} {table.id}.{each['key']}", expected, there[each["key"]])
-    return [each for each in wanted[kind] if each["key"] not in there]
-
-
-def _permissions(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {"permissions": found["$permissions"]}
+def _address(table: Definition) -> TableAddress:
+    return TableAddress(table["databaseId"], table["$id"])
 
 
 def _unless_there(call: Any) -> Flow[int]:
@@ -107,32 +135,6 @@ def _unless_there(call: Any) -> Flow[int]:
     except Conflict:
         return 0
     return 1
-
-
-def _refuse_difference(what: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    for key, value in wanted.items():
-        if found.get(key, None if key != "format" else "") != value:
-            raise SchemaError(
-                f"{what} is on the server with {key} {found.get(key)!r}, and the model says {value!r}. "
-                "No column or index was made: make them agree, or use another database."
-            )
-
-
-def _available(ports: Ports, table: Table[Row], kind: str) -> Flow[None]:
-    waited, pause = 0.0, _POLL
-    while True:
-        found = yield from get_table(ports.address(table))
-        states = {each["key"]: each["status"] for each in found[kind]}
-        if broken := sorted(key for key, state in states.items() if state in {"failed", "stuck"}):
-            reasons = {each["key"]: each.get("error") for each in found[kind]}
-            raise SchemaError(f"{kind} of {table.id} that the server could not make: {', '.join(broken)} ({reasons}).")
-        if all(state == "available" for state in states.values()):
-            return
-        if waited > _PATIENCE:
-            raise SchemaError(f"{kind} of {table.id} are still not available after {_PATIENCE:.0f} s; try again later.")
-        yield from Sleep(pause)
-        waited += pause
-        pause = min(pause * 1.5, _LONGEST_POLL)
 
 
 def push_functions(*, direct_write: bool = False, progress: _Progress = _silent) -> Flow[int]:
