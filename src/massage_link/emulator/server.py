@@ -29,9 +29,13 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio switches Nagle's algorithm off only where it sees that this is TCP.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host, port))
-    sock.listen(_BACKLOG)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
@@ -49,8 +53,12 @@ class Server:
     """One emulator serving HTTP and WebSocket until `stop`."""
 
     def __init__(self, settings: Settings, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.emulator = Emulator(settings)
         self._socket = listen(host, port)
+        try:
+            self.emulator = Emulator(settings)
+        except BaseException:
+            self._socket.close()
+            raise
         shown = f"[{host}]" if ":" in host else host
         self.emulator.endpoint = f"http://{shown}:{self._socket.getsockname()[1]}/v1"
         self._config = uvicorn.Config(

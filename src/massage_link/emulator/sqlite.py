@@ -43,7 +43,14 @@ class Database:
         # Requests are answered one after another on the event loop, so a single connection is enough.
         self.connection = sqlite3.connect(target, isolation_level=None, check_same_thread=False, cached_statements=512)
         self.execute = self.connection.execute
-        if directory is not None:
+        try:
+            self._prepare(durable=directory is not None)
+        except sqlite3.Error:
+            self.close()
+            raise
+
+    def _prepare(self, *, durable: bool) -> None:
+        if durable:
             self.execute("PRAGMA journal_mode=WAL")
             self.execute("PRAGMA synchronous=NORMAL")
         self.execute("CREATE TABLE IF NOT EXISTS documents (kind TEXT, id TEXT, doc TEXT, PRIMARY KEY (kind, id))")
