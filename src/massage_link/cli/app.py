@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from massage_link import __version__
-from massage_link.cli import demo, emulator, functions, listen, schema, sweep
+from massage_link.cli import demo, emulator, functions, init, listen, schema, sweep
 from massage_link.errors import MassageLinkError, UsageError
 
 __all__ = ["app"]
@@ -57,6 +57,7 @@ app = typer.Typer(
 app.add_typer(schema.app, name="schema")
 app.add_typer(functions.app, name="functions")
 app.command()(demo.demo)
+app.command()(init.init)
 app.command()(listen.listen)
 app.command()(sweep.sweep)
 app.command(context_settings=emulator.PASS_ON)(emulator.emulator)

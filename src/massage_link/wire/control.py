@@ -24,6 +24,8 @@ __all__ = [
     "list_databases",
     "list_functions",
     "list_tables",
+    "list_users",
+    "server_version",
     "update_column",
     "update_function",
     "update_table",
@@ -49,6 +51,18 @@ _FUNCTION_FIELDS = (
     "scopes",
     "specification",
 )
+
+
+def server_version() -> Call[str]:
+    """The server's version. It tells guests only; a key is refused."""
+    address = path("health", "version")
+    return Call("GET", address, lambda reply: str(raw_json(reply)["version"]), repeatable=True, credential="none")
+
+
+def list_users(most: int) -> Call[list[dict[str, Any]]]:
+    """Some users of the project."""
+    address = path("users", queries=(Query.limit(most),))
+    return Call("GET", address, lambda reply: list(raw_json(reply)["users"]), repeatable=True)
 
 
 def list_databases() -> Call[list[dict[str, Any]]]:
