@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.rows import Row, UtcDatetime
+from massage_link.errors import InvalidMoney
 
 __all__ = ["Draft", "authors_of", "is_booking", "is_booking_row", "is_locked"]
 
@@ -70,19 +71,36 @@ def is_locked(draft: Draft) -> bool:
 
 def is_booking(booking: Booking) -> bool:
     """Whether a row that reads like a booking is one, and no draft that looks like it."""
-    return _proven(booking.permissions, booking.customer_id, booking.therapist_id, booking.status)
+    if _is_shared(booking.permissions, booking.customer_id, booking.therapist_id):
+        return True
+    return _is_declined(booking.permissions, booking.customer_id, booking.status) and _has_a_price(booking)
 
 
 def is_booking_row(raw: Mapping[str, Any]) -> bool:
     """Whether a raw row is a booking, and no draft."""
-    return _proven(
-        raw.get("$permissions") or (), str(raw.get("customerId")), str(raw.get("therapistId")), raw.get("status")
-    )
-
-
-def _proven(permissions: Collection[str], customer_id: str, therapist_id: str, status: str | None) -> bool:
-    customer, therapist = f'read("user:{customer_id}")', f'read("user:{therapist_id}")'
-    if customer_id != therapist_id and customer in permissions and therapist in permissions:
+    permissions, customer_id = raw.get("$permissions") or (), str(raw.get("customerId"))
+    if _is_shared(permissions, customer_id, str(raw.get("therapistId"))):
         return True
+    if not _is_declined(permissions, customer_id, raw.get("status")):
+        return False
+    try:
+        return _has_a_price(Booking.model_validate(raw))
+    except ValidationError:
+        return False
+
+
+def _is_shared(permissions: Collection[str], customer_id: str, therapist_id: str) -> bool:
+    customer, therapist = f'read("user:{customer_id}")', f'read("user:{therapist_id}")'
+    return customer_id != therapist_id and customer in permissions and therapist in permissions
+
+
+def _is_declined(permissions: Collection[str], customer_id: str, status: str | None) -> bool:
     # A draft that was declined stays with its author. Somebody who forges one deceives nobody but themselves.
-    return status == Status.DECLINED and set(permissions) == {customer}
+    return status == Status.DECLINED and set(permissions) == {f'read("user:{customer_id}")'}
+
+
+def _has_a_price(booking: Booking) -> bool:
+    try:
+        return booking.price.minor >= 0
+    except InvalidMoney:
+        return False

@@ -16,6 +16,7 @@ Until step 4 the therapist can not read it, and the SDK passes it over even for 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from massage_link.domain.booking import Booking, BookingEvent, BookingEventType, Role, Status
 from massage_link.domain.draft import Draft, is_locked
@@ -80,8 +81,10 @@ def _locked(ports: Ports, booking_id: str) -> Flow[BookingOrDraft | None]:
         if found is None or isinstance(found, Booking):
             return found
         locked = is_locked(found)
-        if (locked and found.status == Status.DECLINED) or (yield from _event(ports, found.id)) is not None:
-            return None  # it was declined, and stays with its author
+        if locked and found.status == Status.DECLINED:
+            return None  # it stays with its author
+        if (yield from _event(ports, found.id)) is not None:
+            return (yield from _decided(ports, booking_id))
         # Written to only when there is something to replace: each write is an event that starts this function again,
         # and a run that fails after it must not start the next one for ever.
         if locked:
@@ -100,6 +103,12 @@ def _locked(ports: Ports, booking_id: str) -> Flow[BookingOrDraft | None]:
     raise conflict
 
 
+def _decided(ports: Ports, booking_id: str) -> Flow[Booking | None]:
+    """The booking if somebody has admitted it meanwhile, None if it was declined."""
+    row = yield from find_booking(ports, booking_id)
+    return row if isinstance(row, Booking) and row.status is not Status.DECLINED else None
+
+
 def _event(ports: Ports, booking_id: str) -> Flow[BookingEvent | None]:
     if len(booking_id) > BOOKING_ID_LENGTH:
         return None
@@ -108,7 +117,6 @@ def _event(ports: Ports, booking_id: str) -> Flow[BookingEvent | None]:
 
 def _admit_or_decline(ports: Ports, draft: Draft, authors: Sequence[str]) -> Flow[Booking | None]:
     therapist = None
-    new: NewBooking | None = None
     if draft.therapist_id:
         therapist = yield from find(ports, THERAPISTS, draft.therapist_id)
     try:
@@ -127,7 +135,7 @@ def _admit_or_decline(ports: Ports, draft: Draft, authors: Sequence[str]) -> Flo
         )
         return (yield from _admit(ports, new, therapist))
     except (RuleError, InvalidInput) as refusal:
-        yield from _decline(ports, draft, authors, str(refusal), new)
+        yield from _decline(ports, draft, authors, str(refusal), therapist)
         return None
 
 
@@ -209,10 +217,12 @@ def _admission(ports: Ports, new: NewBooking) -> list[Operation]:
     ]
 
 
-def _decline(ports: Ports, draft: Draft, authors: Sequence[str], reason: str, new: NewBooking | None) -> Flow[None]:
+def _decline(
+    ports: Ports, draft: Draft, authors: Sequence[str], reason: str, therapist: Therapist | None
+) -> Flow[None]:
     """Decline the draft as the system: its author sees the reason, and nobody else learns of it."""
     changes = {
-        **({} if new is None else new.booking.columns()),  # the end, price, … that it would have had
+        **_filled_in(draft, therapist),
         "status": Status.DECLINED.value,
         "statusReason": reason[:_MAX_REASON],
         "version": 1,
@@ -243,7 +253,26 @@ def _decline(ports: Ports, draft: Draft, authors: Sequence[str], reason: str, ne
 
     def outcome() -> Flow[bool | None]:
         row = yield from find_booking(ports, draft.id)
-        done = row is None or isinstance(row, Booking) or (yield from _event(ports, draft.id)) is not None
-        return True if done else None
+        if row is None or isinstance(row, Booking) or row.status == Status.DECLINED:
+            return True
+        return None if (yield from _event(ports, draft.id)) is None else True
 
     yield from commit_once(ports, prepare, outcome)
+
+
+def _filled_in(draft: Draft, therapist: Therapist | None) -> dict[str, Any]:
+    """What the catalogue says of end, length, zone and price, so that a declined draft reads like a booking."""
+    if therapist is None or draft.starts_at is None:
+        return {}
+    try:
+        service = therapist.service(draft.service)
+    except InvalidInput:
+        return {}
+    return {
+        "endsAt": to_wire_time(draft.starts_at + service.duration),
+        "timezone": therapist.timezone,
+        "durationMinutes": service.minutes,
+        "bufferMinutes": service.buffer_minutes,
+        "priceMinor": service.price_minor,
+        "currency": service.currency,
+    }

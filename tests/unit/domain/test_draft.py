@@ -128,6 +128,11 @@ def test_a_draft_that_was_declined_is_a_declined_booking_to_its_author_alone() -
         assert not is_booking_row(row(others, status="declined", therapistId="tim"))
 
 
+@pytest.mark.parametrize("change", [{"currency": "€€€"}, {"currency": None}, {"endsAt": None}, {"priceMinor": -1}])
+def test_a_declined_draft_that_does_not_read_like_a_booking_is_none(change: dict[str, Any]) -> None:
+    assert not is_booking_row(row('read("user:ann")', **{"status": "declined", **change}))
+
+
 def test_a_row_that_says_next_to_nothing_is_a_draft() -> None:
     for raw in ({}, {"$permissions": None}, {"$permissions": ['read("user:None")']}):
         assert not is_booking_row(raw)
