@@ -83,6 +83,11 @@ class Program:
         self._pending = b""
         asyncio.get_running_loop().add_reader(terminal, self._read)
 
+    @property
+    def has_terminal(self) -> bool:
+        """Whether it has not been taken away."""
+        return self._terminal >= 0
+
     def _read(self) -> None:
         try:
             data = os.read(self._terminal, 65_536)
@@ -113,6 +118,12 @@ class Program:
             raise AssertionError(f"{seen!r} was never to be seen; the screen:\n{self.screen.text}") from None
         return self.screen.text
 
+    def hang_up(self) -> None:
+        """Take the terminal away."""
+        asyncio.get_running_loop().remove_reader(self._terminal)
+        os.close(self._terminal)
+        self._terminal = -1
+
     async def ended(self) -> int:
         """Wait until it has ended; gives its exit status."""
         async with asyncio.timeout(PATIENCE):
@@ -138,5 +149,5 @@ async def in_terminal(
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-        asyncio.get_running_loop().remove_reader(ours)
-        os.close(ours)
+        if program.has_terminal:
+            program.hang_up()

@@ -448,6 +448,13 @@ async def test_a_wrong_id_at_the_desk_gives_the_terminal_back(own: Emulator) -> 
         assert not desk.screen.is_alternate
 
 
+async def test_when_the_terminal_is_gone_so_is_the_process(own: Emulator) -> None:
+    async with at_the_desk(own, "--therapist", "ana") as desk:
+        await desk.until("● live")
+        desk.hang_up()
+        assert await desk.ended() == 0
+
+
 async def test_a_checkpoint_serves_one_process_at_a_time(own: Emulator, tmp_path: Path) -> None:
     options = ("--therapist", "ana", "--checkpoint", str(tmp_path / "progress"))
     async with listening(own, *options) as first:

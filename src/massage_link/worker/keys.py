@@ -6,9 +6,10 @@ import asyncio
 import codecs
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 __all__ = ["KeyDecoder", "pressed"]
@@ -75,9 +76,12 @@ def pressed(terminal: TextIO, on_key: Callable[[str], None], on_end: Callable[[]
 
     before = termios.tcgetattr(file)
     tty.setcbreak(file)
+    loop.add_signal_handler(signal.SIGCONT, tty.setcbreak, file)  # while we were stopped, the shell had it its way
     loop.add_reader(file, read)
     try:
         yield
     finally:
         loop.remove_reader(file)
-        termios.tcsetattr(file, termios.TCSADRAIN, before)
+        loop.remove_signal_handler(signal.SIGCONT)
+        with suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(file, termios.TCSADRAIN, before)

@@ -52,11 +52,16 @@ class Lanes:
             if self._tasks:
                 await asyncio.wait(self._tasks)
         except asyncio.CancelledError:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.cancel()
             raise
         return self.in_hand
+
+    async def cancel(self) -> None:
+        """Cancel the running jobs and begin no other."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, key: str, lane: deque[Job]) -> None:
         try:

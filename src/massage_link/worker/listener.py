@@ -78,6 +78,7 @@ class Listener(ABC):
         self._handlers: list[Registered] = []
         self._stopping = asyncio.Event()
         self._fault: BaseException | None = None
+        self._is_cancelled = False
         self._left = 0
         self._handling = Handling(
             retries or Retries(), concurrency=concurrency, note=self._note, park=self._count_parked
@@ -138,7 +139,7 @@ class Listener(ABC):
         self._handling.end()
 
     async def run(self) -> None:
-        """Listen until `stop` is called.
+        """Listen until `stop` is called; cancelling it cancels the async handlers that run. It is called once.
 
         A server that cannot be reached is tried again for ever, and the observer is told so.
 
@@ -158,6 +159,9 @@ class Listener(ABC):
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._is_cancelled = True
+            raise
         finally:
             stopping.cancel()
             if not working.done():
@@ -207,6 +211,9 @@ class Listener(ABC):
 
     async def _drain(self, lanes: Lanes) -> None:
         self._handling.end()
+        if self._is_cancelled:
+            await lanes.cancel()
+            return
         left = self._left + await lanes.drain()
         if left:
             then = "wait for the next start" if self._is_durable else "were not handled, and there is no checkpoint"

@@ -60,15 +60,18 @@ class Terminal:
         live = Live(
             console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
-        with live, pressed(self._keyboard, self._press, listener.stop):
-            drawing = asyncio.create_task(self._keep_drawing(live, on_end=listener.stop))
-            try:
+        live.start()
+        drawing = asyncio.create_task(self._keep_drawing(live, on_end=listener.stop))
+        try:
+            with pressed(self._keyboard, self._press, listener.stop):
                 yield
                 if self._tasks:
                     await asyncio.wait(self._tasks)
-            finally:
-                drawing.cancel()
-                await asyncio.wait({drawing})
+        finally:
+            drawing.cancel()
+            await asyncio.wait({drawing})
+            with suppress(OSError):  # the terminal may be gone
+                live.stop()
 
     def abandon(self) -> None:
         """Give the terminal back in haste."""
