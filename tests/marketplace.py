@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
+from itertools import cycle
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -298,7 +298,8 @@ async def all_of(rows: AsyncIterator[T]) -> list[T]:
 
 
 # --- what is asked for, and what is found ---------------------------------------------------------------------------
-_days = count(2)
+#: Within the horizon that a catalogue can have; no therapist of the tests is booked that often.
+_days = cycle(range(2, 700))
 
 
 @dataclass(frozen=True)
@@ -313,7 +314,7 @@ class Market:
         return f"{part}-{secrets.token_hex(6)}"
 
     def start(self) -> datetime:
-        """A noon, UTC, at which no test has booked yet."""
+        """A noon, UTC, at which no test has booked one of its therapists yet."""
         noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
         return noon + timedelta(days=next(_days))
 
