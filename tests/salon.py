@@ -20,9 +20,9 @@ from massage_link.domain.ids import event_id
 from massage_link.domain.people import Therapist
 from massage_link.domain.tables import BOOKING_EVENTS, THERAPISTS
 from massage_link.errors import NotFound
-from massage_link.usecases.ports import Ports, create_derived, find
+from massage_link.usecases.ports import Ports, create_derived
 from massage_link.wire.call import Call, nothing, path
-from massage_link.wire.rows import update_row
+from massage_link.wire.rows import update_row, with_ids
 from massage_link.wire.users import user_jwt
 
 EVERY_DAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -124,20 +124,18 @@ class Salon:
         """Surroundings with another clock."""
         return Ports(database=self.server.database, now=now)
 
-    async def judged(self, booking_id: str) -> BookingEvent:
-        """The first event of a draft: that it was admitted, or declined."""
-        found: list[BookingEvent] = []
+    async def judged(self, *booking_ids: str) -> list[BookingEvent]:
+        """The first events of drafts: that they were admitted, or declined."""
+        ids = [event_id(booking_id, 1) for booking_id in booking_ids]
 
-        async def there() -> bool:
-            event = await asyncio.to_thread(self._first_event, booking_id)
-            found.extend([] if event is None else [event])
-            return bool(found)
+        async def all_there() -> bool:
+            return len(await asyncio.to_thread(self._events, ids)) == len(ids)
 
-        await until(there, PATIENCE)
-        return found[0]
+        await until(all_there, PATIENCE)
+        return self._events(ids)
 
-    def _first_event(self, booking_id: str) -> BookingEvent | None:
-        return self.link.run(find(self.link.ports, BOOKING_EVENTS, event_id(booking_id, 1)))
+    def _events(self, ids: list[str]) -> list[BookingEvent]:
+        return self.market.rows(BOOKING_EVENTS, with_ids(ids))
 
 
 @contextmanager
