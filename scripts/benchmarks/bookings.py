@@ -53,8 +53,10 @@ from massage_link.wire.users import create_user, user_jwt
 
 _FUNCTIONS = Path(__file__).parents[2] / "functions"
 _SIZES = (1_000, 10_000, 100_000)
-_ROUNDS = 50  # bookings by each path, beside the raw calls
-_ROUNDS_BY_SIZE = 100  # bookings by each path at each size: other work on the machine shall not decide
+_ROUNDS = 50  # bookings by each path, beside the raw calls, unless they take longer than
+_SECONDS = 45.0
+_ROUNDS_BY_SIZE = 150  # bookings by each path at each size, unless so many seconds have passed since the beginning
+_END = 215.0
 _WARM_UP = 5
 _BATCH = 5_000  # rows of one seeding call
 _THERAPISTS = 200
@@ -355,8 +357,8 @@ def _insert(server: Emulator, table: str, rows: list[dict[str, Any]]) -> None:
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
-async def turns(works: Mapping[str, tuple[Shop, Path_]], rounds: int) -> dict[str, list[Taken]]:
-    """Do each in turn, so many times, with nothing else going on; each round in another order."""
+async def turns(works: Mapping[str, tuple[Shop, Path_]], rounds: int, *, until: float) -> dict[str, list[Taken]]:
+    """Do each in turn, so many times or until then, with nothing else going on; each round in another order."""
     taken: dict[str, list[Taken]] = {name: [] for name in works}
     order = list(works)
     for turn in range(_WARM_UP + rounds):
@@ -367,6 +369,8 @@ async def turns(works: Mapping[str, tuple[Shop, Path_]], rounds: int) -> dict[st
             if turn >= _WARM_UP:
                 taken[name].append(times)
         random.shuffle(order)
+        if time.perf_counter() > until and turn > _WARM_UP + 1:
+            break
     return taken
 
 
@@ -381,16 +385,18 @@ def figures(taken: Sequence[Taken]) -> dict[str, float]:
 
 async def run(servers: Mapping[int, Emulator]) -> dict[str, Any]:
     """Everything, measured."""
+    began = time.perf_counter()
     async with AsyncExitStack() as open_:
         seeding = await asyncio.gather(*(asyncio.to_thread(seed, server, size) for size, server in servers.items()))
         shops = {size: await open_.enter_async_context(opened(server)) for size, server in servers.items()}
         small = shops[_SIZES[0]]
         beside = {name: (small, path) for name, path in PATHS.items()}
         beside |= {f"{name}, raw": (small, path) for name, path in RAW.items()}
-        paths = await turns(beside, _ROUNDS)
+        paths = await turns(beside, _ROUNDS, until=time.perf_counter() + _SECONDS)
         by_size = await turns(
             {f"{name}/{size}": (shop, path) for name, path in PATHS.items() for size, shop in shops.items()},
             _ROUNDS_BY_SIZE,
+            until=began + _END,
         )
     medians = {name: figures(taken)["handler_p50_ms"] for name, taken in by_size.items()}
     return {
@@ -398,6 +404,7 @@ async def run(servers: Mapping[int, Emulator]) -> dict[str, Any]:
         "sizes": {name: figures(taken) for name, taken in by_size.items()},
         "growth": {name: round(medians[f"{name}/{_SIZES[-1]}"] / medians[f"{name}/{_SIZES[0]}"], 2) for name in PATHS},
         "allowed_growth": _ALLOWED_GROWTH,
+        "rounds": {"paths": len(paths["key"]), "sizes": len(by_size[f"key/{_SIZES[0]}"])},
         "seeding_seconds": {size: round(seconds, 1) for size, seconds in zip(servers, seeding, strict=True)},
     }
 
@@ -413,7 +420,7 @@ def show(result: Mapping[str, Any]) -> str:
         )
     for name, growth in result["growth"].items():
         lines.append(f"{name}: {growth} times as long with {_SIZES[-1]:,} bookings as with {_SIZES[0]:,}")
-    lines.append(f"allowed: {result['allowed_growth']}")
+    lines.append(f"allowed: {result['allowed_growth']}; rounds: {result['rounds']}")
     seeding = ", ".join(f"{size:,} bookings {seconds} s" for size, seconds in result["seeding_seconds"].items())
     lines.append(f"seeding (at once): {seeding}")
     return "\n".join(lines)
