@@ -10,17 +10,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 NODE = ROOT / "tests" / "node"
-_FOLDERS = ("src", "functions", "schema")
-_FILES = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore", "appwrite.json")
+_FOLDERS = ("src", "functions", "schema", "scripts")
+_FILES = (
+    *("pyproject.toml", "hatch_build.py", "constraints.txt", "README.md", "LICENSE", ".gitignore", "appwrite.json"),
+    *("tests/node/package.json", "tests/node/package-lock.json"),
+)
 
 
 def clone(to: Path) -> Path:
-    """What git would give: the project's files without anything that is built. Modes and times are not kept."""
+    """What git would give: the project's files without anything that is built. Times are not kept."""
     left_out = shutil.ignore_patterns("__pycache__", "*.whl")
     for folder in _FOLDERS:
-        shutil.copytree(ROOT / folder, to / folder, ignore=left_out, copy_function=shutil.copyfile)
+        shutil.copytree(ROOT / folder, to / folder, ignore=left_out, copy_function=shutil.copy)
     for file in _FILES:
-        shutil.copyfile(ROOT / file, to / file)
+        (to / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, to / file)
     return to
 
 
