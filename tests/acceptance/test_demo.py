@@ -151,6 +151,7 @@ def test_the_server_dies_with_a_demo_that_is_killed(started: tuple[subprocess.Po
         httpx.get(endpoint)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 4], ids=["start", "tables", "listening", "warm", "a booking"])
 def test_a_server_that_dies_at_any_step_ends_the_demo_with_a_sentence(
     step: int, monkeypatch: pytest.MonkeyPatch

@@ -126,7 +126,7 @@ async def _survives(directory: Path, kills: int, rows: int) -> float:
 
 
 async def test_every_acknowledged_row_survives_a_kill(tmp_path: Path) -> None:
-    await _survives(tmp_path, kills=2, rows=400)
+    await _survives(tmp_path, kills=2, rows=200)
 
 
 @pytest.mark.long

@@ -181,7 +181,8 @@ async def test_a_therapist_who_signed_in_answers_through_the_function(deployed: 
 async def test_ops_watch_everybody_and_what_is_being_checked(deployed: Emulator) -> None:
     services = [{"name": "Deep tissue", "minutes": 60, "priceMinor": 9_505, "currency": "EUR"}]
     whole_day = [["00:00", "24:00"]]
-    hours = {"weekly": dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), whole_day)}
+    week = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), whole_day)
+    hours = {"weekly": week, "horizonDays": 730}
     catalogue = Therapist(
         id="ana", name="Ana Berg", timezone="UTC", hours=json.dumps(hours), services=json.dumps(services)
     )
@@ -241,6 +242,15 @@ async def test_without_json_each_change_is_a_line_for_people(
         line = await watching.line()
     assert "Z request: Deep tissue, " in line
     assert line.endswith(f"Mia Keller, 95.05 EUR [{booking.id}]\n")
+
+
+async def test_a_terminal_that_lacks_a_letter_is_no_error(
+    own: Emulator, link: AsyncMassageLink, market: Market
+) -> None:
+    async with listening(own, "--therapist", "ana", settings={"PYTHONIOENCODING": "ascii"}) as watching:
+        await watching.until_live()
+        await request(link, market, customer_name="Zoë")
+        assert "Zo?" in await watching.line()
 
 
 @pytest.mark.parametrize("reader", ["head -n 1", '(read -r line; echo "$line")'])

@@ -454,6 +454,7 @@ async def test_failing_function_events_are_listed_and_not_retried(live: Live) ->
 # Deployments
 
 
+@pytest.mark.long  # makes a virtual environment
 async def test_uploaded_code_is_built_with_its_own_environment_and_runs_there(live: Live) -> None:
     await undeployed(live, "f")
     code = "import sys\n\nasync def main(context):\n    return context.res.text(sys.prefix)\n"
@@ -486,6 +487,7 @@ async def test_a_newer_deployment_takes_over_and_an_older_one_can_be_brought_bac
     assert (await run(live, "f"))["responseBody"] == "one"
 
 
+@pytest.mark.long  # makes a virtual environment
 async def test_a_failing_build_keeps_its_log_and_does_not_take_over(live: Live) -> None:
     await undeployed(live, "f")
     done = await built(live, "f", await deploy(live, "f", archive(main__py=""), commands="echo oh && false"))
@@ -509,6 +511,7 @@ async def test_code_may_come_in_chunks_in_any_order(live: Live) -> None:
     assert (await run(live, "f"))["responseBody"] == "big"
 
 
+@pytest.mark.long  # makes a virtual environment
 async def test_a_build_can_be_cancelled(live: Live) -> None:
     await undeployed(live, "f")
     deployment = await deploy(live, "f", archive(main__py=""), commands="sleep 60")
