@@ -284,7 +284,7 @@ async def test_a_stop_lets_handlers_finish_and_leaves_the_rest_for_the_next_star
         ana.stop()
         go.set()
     assert finished.ids == [f"bookings/{first.id}/1"]
-    assert watcher.notes == ["1 changes wait for the next start."]
+    assert watcher.notes == ["changes left unhandled: 1; the next start gets them."]
     again, after = therapist(link, checkpoint=FileCheckpoint(path)), Book()
     again.on_change(after)
     async with running(again):

@@ -73,7 +73,7 @@ def listen(
     given_up = asyncio.run(_listen(settings, wish))
     if given_up:
         then = "with this checkpoint they are tried again next time" if checkpoint else "there is no --checkpoint"
-        typer.echo(f"massage-link: {given_up} changes were given up on; {then}.", err=True)
+        typer.echo(f"massage-link: changes given up on: {given_up}; {then}.", err=True)
         raise typer.Exit(1)
 
 

@@ -2,7 +2,7 @@
 
 The subscriber acknowledges in the order in which it hands out. Here each acknowledgement waits as a `Ticket` until the
 change has really been dealt with, and a source's high water moves only past changes that all have been. So whatever was
-begun and not finished, or parked, comes again with the next start.
+begun and not finished, or parked, comes again with the next start. Changes of one key are dealt with one after another.
 """
 
 from __future__ import annotations
@@ -25,14 +25,12 @@ class Ticket:
     Attributes:
         source: name of its source.
         mark: what will be remembered of it.
-        parked: its handler was given up.
         advance: high water and horizon to be noted once this ticket and all before it are settled.
 
     """
 
     source: str
     mark: Mark
-    parked: bool = False
     advance: tuple[datetime, datetime] | None = field(default=None, repr=False)
 
 
@@ -43,7 +41,7 @@ class LateCheckpoint:
         inner: where progress is kept.
         prefix: put before the sources' names, so that one file may serve several consumers in turn.
         numbered: the sources of numbered rows. There a later number stands for all before it, so it is not
-            acknowledged while an earlier one of its scope is parked. Elsewhere a later version replaces a parked one.
+            acknowledged while an earlier one of its scope is not. Elsewhere a later version replaces an earlier one.
 
     """
 
@@ -98,18 +96,14 @@ class LateCheckpoint:
         return ticket
 
     def done(self, ticket: Ticket) -> None:
-        """The change has been dealt with."""
-        earlier = [each for each in self._lines[ticket.source] if each.parked and each.mark.key == ticket.mark.key]
+        """The change has been dealt with. What is never said to be done (parked, interrupted) comes again."""
+        line = self._lines[ticket.source]
+        earlier = [each for each in line[: line.index(ticket)] if each.mark.key == ticket.mark.key]
         if earlier and ticket.source in self._numbered:
-            ticket.parked = True
             return
         self._inner.acknowledge(self._prefix + ticket.source, ticket.mark)
         for each in (*earlier, ticket):
             self._settle(each)
-
-    def park(self, ticket: Ticket) -> None:
-        """The change could not be dealt with: it is not acknowledged in this run."""
-        ticket.parked = True
 
     def _settle(self, ticket: Ticket) -> None:
         line = self._lines[ticket.source]

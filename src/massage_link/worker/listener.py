@@ -202,12 +202,9 @@ class Listener(ABC):
         for registered in self._handlers:
             if registered.wants(change):
                 endings.add(await self._handling.run(registered, change))
-        if Ending.LEFT in endings:
-            self._left += 1
-        elif Ending.PARKED in endings:
-            checkpoint.park(ticket)
-        else:
+        if endings == {Ending.DONE}:
             checkpoint.done(ticket)
+        self._left += Ending.LEFT in endings
 
     async def _drain(self, lanes: Lanes) -> None:
         self._handling.end()
@@ -216,8 +213,8 @@ class Listener(ABC):
             return
         left = self._left + await lanes.drain()
         if left:
-            then = "wait for the next start" if self._is_durable else "were not handled, and there is no checkpoint"
-            self._note(f"{left} changes {then}.")
+            then = "the next start gets them" if self._is_durable else "there is no checkpoint to get them again"
+            self._note(f"changes left unhandled: {left}; {then}.")
 
     async def _report(self, changes: Subscriber[Any], *, resumed: bool) -> None:
         before = 0 if resumed else None

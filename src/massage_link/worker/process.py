@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import Any
 
 from rich.console import Console
@@ -74,9 +75,13 @@ class _Process:
         self._register(link)
 
     def _watch(self) -> None:
-        if not self.wish.as_json and sys.stdin.isatty() and sys.stdout.isatty():
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")  # names hold characters that not every terminal has
+        console = Console()
+        if not self.wish.as_json and sys.stdin.isatty() and console.is_terminal and not console.is_dumb_terminal:
             title = "everybody" if self.wish.everybody else self.wish.user_id or ""
-            self.terminal = Terminal(title, keyboard=sys.stdin, console=Console())
+            self.terminal = Terminal(title, keyboard=sys.stdin, console=console)
             self.listener.observer = self.terminal
             return
         line_of = as_json if self.wish.as_json else _line

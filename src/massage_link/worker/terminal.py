@@ -17,7 +17,7 @@ from massage_link.domain.states import Command
 from massage_link.errors import MassageLinkError, StaleBooking
 from massage_link.realtime import Change, ConnectionState
 from massage_link.worker.desk import Answer, Desk, Quit
-from massage_link.worker.handling import Parked
+from massage_link.worker.handling import Parked, said
 from massage_link.worker.keys import pressed
 from massage_link.worker.listener import Listener
 from massage_link.worker.notifying import notify
@@ -72,6 +72,8 @@ class Terminal:
             await asyncio.wait({drawing})
             with suppress(OSError):  # the terminal may be gone
                 live.stop()
+        if not drawing.cancelled():
+            drawing.result()
 
     def abandon(self) -> None:
         """Give the terminal back in haste."""
@@ -118,6 +120,9 @@ class Terminal:
             except OSError:
                 on_end()  # the terminal is gone
                 return
+            except Exception:
+                on_end()  # nobody must take a picture that stands still for the present
+                raise
             await asyncio.sleep(_PAUSE)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_FRAME):
@@ -148,8 +153,8 @@ class Terminal:
         except StaleBooking as overtaken:
             current = overtaken.current
             self.note(f"not answered: {overtaken}")
-        except MassageLinkError as error:
-            self.note(f"not answered: {error}")
+        except Exception as error:  # noqa: BLE001 # whatever it was, the user has to know that it did not work
+            self.note(f"not answered: {said(error)}")
         self.desk.answered(order.booking, current, _now())
         self._changed.set()
 
