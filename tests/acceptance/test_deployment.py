@@ -192,3 +192,14 @@ def test_a_pull_gives_back_what_was_pushed(deployment: Deployment, tmp_path: Pat
         files = {path.name: path.read_bytes() for path in (tmp_path / "functions" / function).iterdir()}
         theirs = deployment.clone / "functions" / function
         assert files == {path.name: path.read_bytes() for path in theirs.iterdir() if path.is_file()}
+
+
+def test_an_earlier_deployment_is_made_the_active_one_again_without_a_build(deployment: Deployment) -> None:
+    deployments = "functions/commands/deployments"
+    (earlier,) = (each["$id"] for each in deployment.get(deployments)["deployments"])
+    deployment.appwrite("push", "functions", "--function-id", "commands", "--force")
+    assert deployment.get("functions/commands")["deploymentId"] != earlier
+    assert earlier in deployment.appwrite("functions", "list-deployments", "--function-id", "commands")
+    back = ("--function-id", "commands", "--deployment-id", earlier)
+    deployment.appwrite("functions", "update-function-deployment", *back)
+    assert deployment.get("functions/commands")["deploymentId"] == earlier
