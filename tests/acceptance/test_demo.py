@@ -116,7 +116,8 @@ def test_a_function_that_cannot_start_is_named_with_its_reason(
     functions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_PATIENCE", 8.0)  # as long as eighteen people may take to connect
-    (functions / "create_chat_room" / "main.py").write_text(THAT_CANNOT_START)
+    for function in ("create_chat_room", "sweep"):  # at the full minute the sweep would open the room
+        (functions / function / "main.py").write_text(THAT_CANNOT_START)
     with pytest.raises(DemoFailed, match=r"create_chat_room failed .*nowhere_to_be_found"):
         run_demo(1, Silent(), functions=functions)
 
