@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from checkout import ROOT, clone
+from massage_link import __version__
 from massage_link.cli.app import app
 from massage_link.cli.bundles import Bundle, build_bundle
 from massage_link.schema import functions_of
@@ -80,6 +81,20 @@ def test_only_core_dependencies_are_asked_for_and_all_are_pinned(bundle: Bundle)
     assert {"massage-link", "httpx", "pydantic-core", "typing-extensions"} <= names
     assert not names & {"typer", "rich", "starlette", "uvicorn", "hatchling", "pytest", "colorama", "babel"}
     assert len(lines) == bundle.packages
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_committed_pins_are_the_versions_that_the_project_is_tested_with(bundle: Bundle, function: str) -> None:
+    tested = _versions((ROOT / "constraints.txt").read_text("utf-8"))
+    committed = _versions((ROOT / "functions" / function / "requirements.txt").read_text("utf-8"))
+    assert committed.keys() == _versions(bundle.requirements).keys(), "run `massage-link functions build`"
+    assert committed.pop("massage-link") == __version__
+    assert committed.items() <= tested.items(), "run `massage-link functions build`"
+
+
+def _versions(requirements: str) -> dict[str, str]:
+    lines = (line.partition("==") for line in requirements.splitlines() if not line.startswith(("#", "-")))
+    return {name.lower().replace("_", "-"): version for name, _, version in lines}
 
 
 def test_the_wheel_holds_every_module_of_ours_that_one_of_its_modules_imports(bundle: Bundle, tmp_path: Path) -> None:
