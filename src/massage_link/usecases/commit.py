@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from massage_link.errors import (
+    BadRequest,
     Conflict,
     MassageLinkError,
     NoAnswer,
@@ -83,11 +84,17 @@ def commit_once(
             if known is not None:
                 return known
             unread = False
-        if not isinstance(failure, _PASSING):
+        if not _may_pass(failure):
             break
         yield from Sleep(ports.jitter(_FIRST_PAUSE * 2**attempt))
     assert failure is not None
     raise _not_read(failure) if late else failure
+
+
+def _may_pass(failure: MassageLinkError) -> bool:
+    # A commit that was sent twice, because a 429 said that it had not been processed, and had been, is not ready.
+    spent = isinstance(failure, BadRequest) and failure.type == "transaction_not_ready"
+    return spent or isinstance(failure, _PASSING)
 
 
 def _look(outcome: Callable[[], Flow[T | None]], failure: MassageLinkError) -> Flow[T | None]:
