@@ -12,6 +12,8 @@ __all__ = ["demo"]
 
 #: Some ten minutes' worth.
 _MOST = 5_000
+#: Where the terminal is narrower, it may break the lines; an amount that is cut would be another amount.
+_NARROWEST = 80
 
 
 def demo(
@@ -40,7 +42,9 @@ def demo(
     if as_json:
         typer.echo(json.dumps(outcome.report.as_json(), indent=2))
     else:
-        Console().print(shown(outcome))
+        console = Console()
+        console.width = max(console.width, _NARROWEST)
+        console.print(shown(outcome))
     if not outcome.is_good:
         for problem in outcome.problems if as_json else ():
             typer.echo(f"{problem.fault}: {problem.text}", err=True)

@@ -176,6 +176,8 @@ class BookingOperations(Resource):
         Errors as `accept`.
 
         """
+        if not isinstance(quoted, Quote | None):
+            raise InvalidInput(f"quoted is what quote_cancellation gave, not {quoted!r}.")
         held_to = {} if quoted is None else {"expected_version": quoted.version, "at_most_minor": quoted.fee.minor}
         return self._move("cancel", Command.CANCEL, booking_id, by, reason, **held_to)
 

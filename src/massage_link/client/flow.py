@@ -194,6 +194,8 @@ def _json(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
         raise InvalidInput("a text holds half of a surrogate pair, which is no character.") from None
+    except TypeError as error:
+        raise InvalidInput(f"an argument is nothing that can be sent: {error}.") from None
 
 
 def prove(session: Session) -> Exchange[Mapping[str, str]]:

@@ -89,6 +89,10 @@ class BookingRequest:
         self._check_people()
         self._check_times()
         self._check_texts()
+        if not isinstance(self.cancellation_policy, CancellationPolicy | None):
+            raise InvalidBooking(f"cancellation_policy is a CancellationPolicy, not {self.cancellation_policy!r}.")
+        if not isinstance(self.canary, bool):
+            raise InvalidBooking(f"canary is True or False, not {self.canary!r}.")
         if not isinstance(self.price, Money):
             raise InvalidBooking(f'price is Money, such as Money(9500, "EUR"), not {self.price!r}.')
         if not 0 <= self.price.minor <= MAX_MINOR:

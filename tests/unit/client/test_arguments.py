@@ -149,6 +149,20 @@ async def test_what_no_command_can_be_told_is_refused(make: Make, api: respx.Moc
     assert not api.calls
 
 
+@pytest.mark.parametrize("value", [b"text", {1}, _AWARE], ids=repr)
+async def test_what_no_body_can_hold_is_refused(make: Make, api: respx.MockRouter, value: Any) -> None:
+    with pytest.raises(InvalidInput, match="nothing that can be sent"):
+        await make(api_key=None).sign_in("zoe@example.com", value)
+    assert not api.calls
+
+
+@pytest.mark.parametrize("value", ["", 0, (1, "EUR"), Money(5, "EUR")], ids=repr)
+async def test_a_quote_that_is_none_is_refused(make: Make, api: respx.MockRouter, value: Any) -> None:
+    assert "quote_cancellation" in await refused(
+        make, api, lambda link, it: link.bookings.cancel("b1", quoted=it), value
+    )
+
+
 @pytest.mark.parametrize("kind", ["api_key", "session", "jwt"])
 @pytest.mark.parametrize("value", ["", " ", 5, b"key", "two\nlines"], ids=repr)
 def test_a_credential_that_is_none_is_refused_instead_of_acting_as_a_guest(make: Make, kind: str, value: Any) -> None:

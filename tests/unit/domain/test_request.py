@@ -58,6 +58,8 @@ def _minutes(count: float) -> datetime:
         ({"buffer": timedelta(seconds=30)}, "buffer is zero or more whole minutes"),
         ({"buffer": timedelta(hours=5)}, "lasts at most 8:15:00"),
         ({"buffer": 15}, "buffer is zero or more whole minutes"),
+        ({"cancellation_policy": "free"}, "cancellation_policy is a CancellationPolicy, not 'free'"),
+        ({"canary": "yes"}, "canary is True or False, not 'yes'"),
         ({"timezone": "Berlin"}, "'Berlin' is not an IANA zone"),
         ({"timezone": ""}, "is not an IANA zone"),
         ({"timezone": "Europe"}, "is not an IANA zone"),
