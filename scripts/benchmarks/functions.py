@@ -1,7 +1,8 @@
 """Measure what a deployed function costs before it does anything: its wheel, its installation, its import.
 
 A function's environment is made as the server's build makes it (a virtual environment, `pip install -r
-requirements.txt`), and its module is imported there, in new processes: CPU seconds of the process, its own start included.
+requirements.txt`), and its module is imported there, in new processes: CPU seconds of the process, its own start
+included.
 """
 
 from __future__ import annotations
