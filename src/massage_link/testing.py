@@ -9,17 +9,19 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
 from massage_link.client.drive import sync_http
 from massage_link.client.link import AsyncMassageLink, MassageLink
-from massage_link.errors import MassageLinkError
+from massage_link.errors import MassageLinkError, UsageError
 from massage_link.usecases.provision import push_functions, push_schema
 
 __all__ = ["Emulator", "EmulatorFailed", "running_emulator"]
 
 _STOP_WITHIN = 10.0
+_PACKAGES = ("httptools", "starlette", "uvicorn")
 
 
 class EmulatorFailed(MassageLinkError):
@@ -103,9 +105,13 @@ def running_emulator(
         options: further options of ``python -m massage_link.emulator``.
 
     Raises:
+        UsageError: the packages of the extra ``emulator`` are not installed.
         EmulatorFailed: it did not start.
 
     """
+    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
+        needed = f"the embedded server needs {', '.join(missing)}"
+        raise UsageError(f'{needed}: pip install "massage-link[cli,emulator]"')
     key, token = api_key or secrets.token_hex(32), secrets.token_hex(16)
     command = [sys.executable, "-m", "massage_link.emulator", "--json", "--exit-with-stdin", "--port", str(port)]
     command += ["--project", project_id, "--key", key, "--control-token", token, *options]

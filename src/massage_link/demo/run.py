@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -44,7 +43,6 @@ _PATIENCE = 15.0
 _LINGER = 0.2
 #: Seconds between looks whether the server still runs.
 _LOOK_EVERY = 0.2
-_PACKAGES = ("httptools", "starlette", "uvicorn")
 
 
 class DemoFailed(MassageLinkError):
@@ -102,9 +100,6 @@ def run_demo(count: int, progress: Progress, *, functions: Path | None = None) -
 
     """
     started = time.perf_counter()
-    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
-        needed = f"the embedded server needs {', '.join(missing)}"
-        raise UsageError(f'{needed}: pip install "massage-link[cli,emulator]"')
     with running_emulator(functions=functions or functions_folder(), schema=False) as server:
         progress.done(f"server at {server.endpoint}")
         try:
