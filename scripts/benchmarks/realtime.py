@@ -34,7 +34,7 @@ from massage_link.wire.rows import create_row, read_by
 from massage_link.wire.users import create_user, set_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from massage_link.realtime import RawRow
 
@@ -312,16 +312,35 @@ async def run() -> dict[str, Any]:
     return result
 
 
+def beyond_limits(result: dict[str, Any]) -> Iterator[str]:
+    """What took longer than it may, a sentence each."""
+    ratio = result["latency"]["ratio"]
+    resident_mib = list(result["memory"]["resident_mib"].values())
+    for what, measured, allowed in (
+        ("latency p50 beside raw httpx and websockets", ratio["p50"], 1.15),
+        ("latency p99 beside raw httpx and websockets", ratio["p99"], 1.3),
+        ("CPU per change beside raw receive and json.loads", result["cpu_us_per_event"]["ratio"], 2.5),
+        ("seconds to replay the missed rows", result["replay"]["seconds"], 5.0),
+        ("memory at the end beside a tenth of the way", round(resident_mib[-1] / resident_mib[0], 2), 1.1),
+    ):
+        if measured > allowed:
+            yield f"{what}: {measured}, allowed {allowed}"
+
+
 def main() -> int:
-    """Run and print one JSON object."""
+    """Run and print one JSON object; exit 1 when something is beyond its limit."""
     parser = argparse.ArgumentParser(prog="scripts/bench realtime", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--blast", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.blast:
         asyncio.run(blast(json.loads(os.environ["BENCH_COLUMNS"]), options.blast))
-    else:
-        print(json.dumps(asyncio.run(run()), indent=2))
-    return 0
+        return 0
+    result = asyncio.run(run())
+    print(json.dumps(result, indent=2))
+    too_much = list(beyond_limits(result))
+    for each in too_much:
+        print(each, file=sys.stderr)
+    return 1 if too_much else 0
 
 
 if __name__ == "__main__":
