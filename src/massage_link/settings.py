@@ -77,17 +77,18 @@ class Settings(BaseSettings):
     database: _Id = Field(default=DATABASE, alias="MASSAGE_LINK_DATABASE", examples=[DATABASE])
 
     @classmethod
-    def load(cls, env_file: str | Path | None = ".env") -> Settings:
+    def load(cls, env_file: str | Path | None = ".env", **told: str | None) -> Settings:
         """Read the settings.
 
         Args:
             env_file: a file of ``NAME=value`` lines; it need not be there. None reads the environment alone.
+            told: settings by their variables' names, which go before environment and file; None sets one to nothing.
 
         Raises:
             SettingsError: one is missing or malformed; the message names it and says where it is set.
 
         """
-        sources: dict[str, Any] = {"_env_file": env_file}
+        sources: dict[str, Any] = {"_env_file": env_file, **told}
         try:
             settings = cls(**sources)
         except ValidationError as error:

@@ -77,3 +77,27 @@ def test_a_file_that_is_there_is_replaced_only_by_force_and_keeps_what_is_not_ou
     assert _init(server, file, "--force").exit_code == 0
     assert file.read_text().startswith("OTHER=1\nAPPWRITE_ENDPOINT=")
     assert "old" not in file.read_text()
+
+
+def test_what_is_written_is_what_was_checked_whatever_the_environment_says(
+    server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APPWRITE_ENDPOINT", server.endpoint)
+    monkeypatch.setenv("APPWRITE_PROJECT_ID", server.project_id)
+    monkeypatch.setenv("APPWRITE_API_KEY", server.api_key)
+    refused = _init(server, tmp_path / "wrong.env", key="not-the-key-of-the-environment")
+    assert refused.exit_code == 1
+    assert not (tmp_path / "wrong.env").exists()
+    monkeypatch.delenv("APPWRITE_API_KEY")
+    monkeypatch.setenv("APPWRITE_SESSION", "somebody-is-signed-in")
+    monkeypatch.setenv("APPWRITE_ENDPOINT", "http://127.0.0.1:9/v1")
+    assert _init(server, tmp_path / "right.env").exit_code == 0
+
+
+def test_a_setting_that_can_not_be_is_told_without_a_place_that_is_gone(server: Emulator, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    refused = _init(server, file, endpoint=server.endpoint.removesuffix("/v1"))
+    assert refused.exit_code == 2
+    assert "does not end with /v1" in refused.output
+    assert str(file) in refused.output.replace("\n", "")
+    assert not file.exists()

@@ -33,10 +33,8 @@ def init(
         raise UsageError(f"{env_file} is there already; --force replaces the settings in it.")
     wanted = {"APPWRITE_ENDPOINT": endpoint.strip(), "APPWRITE_PROJECT_ID": project.strip(), "APPWRITE_API_KEY": key}
     content = _merged(env_file, wanted)
-    with tempfile.TemporaryDirectory() as folder:  # the settings' own rules first, then the server
-        draft = Path(folder, ".env")
-        draft.write_text(content, encoding="utf-8")
-        arguments: dict[str, Any] = Settings.load(draft).link_arguments()
+    # The settings' own rules first, then the server. What is written is what is checked, whatever the environment says.
+    arguments: dict[str, Any] = Settings.load(env_file, **wanted, APPWRITE_SESSION=None).link_arguments()
     with MassageLink(**arguments) as link:
         _report(link)
     _write(env_file, content)
