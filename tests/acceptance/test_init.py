@@ -101,3 +101,12 @@ def test_a_setting_that_can_not_be_is_told_without_a_place_that_is_gone(server: 
     assert "does not end with /v1" in refused.output
     assert str(file) in refused.output.replace("\n", "")
     assert not file.exists()
+
+
+def test_a_file_that_is_no_text_is_left_alone(server: Emulator, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"\xff\xfe")
+    refused = _init(server, file, "--force")
+    assert refused.exit_code == 2
+    assert "is not a text file in UTF-8" in refused.output
+    assert file.read_bytes() == b"\xff\xfe"

@@ -32,9 +32,9 @@ def init(
     if env_file.exists() and not force:
         raise UsageError(f"{env_file} is there already; --force replaces the settings in it.")
     wanted = {"APPWRITE_ENDPOINT": endpoint.strip(), "APPWRITE_PROJECT_ID": project.strip(), "APPWRITE_API_KEY": key}
-    content = _merged(env_file, wanted)
     # The settings' own rules first, then the server. What is written is what is checked, whatever the environment says.
     arguments: dict[str, Any] = Settings.load(env_file, **wanted, APPWRITE_SESSION=None).link_arguments()
+    content = _merged(env_file, wanted)
     with MassageLink(**arguments) as link:
         _report(link)
     _write(env_file, content)
