@@ -34,8 +34,8 @@ BUDGET = timedelta(seconds=40)
 _STATE = "sweep"
 #: Rows may become visible later than their stamp says, and servers' clocks differ: so far back it looks again.
 _OVERLAP = timedelta(seconds=120)
-#: How far back the first run looks.
-_FIRST = timedelta(days=7)
+#: How far back a run looks, the first one and any other.
+_FARTHEST = timedelta(days=7)
 _PAGE = 100
 _MOST_FAILED = 20
 log = logging.getLogger("massage_link.sweep")
@@ -69,8 +69,10 @@ def sweep(ports: Ports, *, budget: timedelta = BUDGET) -> Flow[SweepReport]:
     """One run; see the module."""
     begun = ports.now()
     state = yield from find(ports, SYSTEM_STATE, _STATE)
-    since = begun - _FIRST if state is None else datetime.fromisoformat(json.loads(state.value)["until"])
-    report = SweepReport(to_wire_time(since), to_wire_time(since), expired=(yield from expire_due(ports)))
+    since = begun - _FARTHEST
+    if state is not None:  # what has failed for so long is not tried for ever
+        since = max(since, datetime.fromisoformat(json.loads(state.value)["until"]))
+    report = SweepReport(to_wire_time(since), to_wire_time(since), expired=(yield from _expired(ports)))
     queries = [Query.greater_than_equal("$createdAt", to_wire_time(since - _OVERLAP)), Query.order_asc("$createdAt")]
     cursor: list[str] = []
     while True:
@@ -83,6 +85,14 @@ def sweep(ports: Ports, *, budget: timedelta = BUDGET) -> Flow[SweepReport]:
             until = report.until if report.failed else to_wire_time(begun)
             return (yield from _remember(ports, state, replace(report, until=until, complete=True)))
         cursor = [Query.cursor_after(rows[-1].id)]
+
+
+def _expired(ports: Ports) -> Flow[int]:
+    try:
+        return (yield from expire_due(ports))
+    except MassageLinkError as error:
+        log.warning("a booking that is overdue is left to the next run: %s", error)
+    return 0
 
 
 def _looked_at(ports: Ports, row: BookingOrDraft, report: SweepReport) -> Flow[SweepReport]:

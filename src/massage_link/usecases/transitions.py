@@ -23,7 +23,7 @@ from massage_link.domain.tables import (
     COMMISSIONS,
     SLOTS,
 )
-from massage_link.errors import IdempotencyMismatch, IllegalTransition, NotFound, StaleBooking
+from massage_link.errors import IdempotencyMismatch, IllegalTransition, MassageLinkError, NotFound, StaleBooking
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.commit import commit_once
 from massage_link.usecases.lookups import get_booking, list_bookings
@@ -264,17 +264,25 @@ def expire_quietly(ports: Ports, booking_id: str) -> Flow[bool]:
 
 
 def expire_due(ports: Ports, *, limit: int = 100) -> Flow[int]:
-    """Expire pending bookings whose time to answer is over, at most `limit`; the result is how many."""
+    """Expire pending bookings whose time to answer is over, at most `limit`; the result is how many.
+
+    One that cannot be expired keeps no other from it: its error is raised when all were tried.
+    """
     queries = [
         Query.equal("status", [Status.PENDING.value]),
         Query.less_than_equal("expiresAt", to_wire_time(ports.now())),
         Query.order_asc("expiresAt"),
         Query.limit(limit),
     ]
-    expired = 0
+    expired, failure = 0, None
     for row in (yield from list_bookings(ports, queries)):
         if isinstance(row, Booking):
-            expired += yield from expire_quietly(ports, row.id)
+            try:
+                expired += yield from expire_quietly(ports, row.id)
+            except MassageLinkError as error:
+                failure = error
+    if failure is not None:
+        raise failure
     return expired
 
 
