@@ -155,6 +155,7 @@ def _server(emulator: Emulator) -> Server:
     return Server(emulator.endpoint, emulator.project_id, emulator.api_key, DATABASE, emulator)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("effect", [False, True], ids=["before the effect", "after the effect"])
 @pytest.mark.parametrize("name", ["request by key", "accept", "complete", "send"])
 async def test_a_server_killed_during_the_write_holds_all_of_it_or_nothing(

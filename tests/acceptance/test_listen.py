@@ -132,6 +132,7 @@ async def test_a_request_that_was_moved_meanwhile_is_not_accepted_unseen(
         assert await status(link, booking) is Status.ACCEPTED
 
 
+@pytest.mark.long
 async def test_a_broken_connection_is_shown_and_what_was_missed_is_counted(
     own: Emulator, link: AsyncMassageLink, market: Market
 ) -> None:
@@ -145,6 +146,7 @@ async def test_a_broken_connection_is_shown_and_what_was_missed_is_counted(
         assert "1 request" in desk.screen.text
 
 
+@pytest.mark.long
 async def test_the_requests_that_are_open_are_on_the_desk_at_every_start(
     own: Emulator, link: AsyncMassageLink, market: Market, tmp_path: Path
 ) -> None:
@@ -157,6 +159,7 @@ async def test_the_requests_that_are_open_are_on_the_desk_at_every_start(
             assert await desk.ended() == 0
 
 
+@pytest.mark.long
 async def test_the_picture_in_the_docs_is_what_one_sees() -> None:
     assert same_picture(await picture()) == same_picture(shown_in_docs()), "run tests/listen_screen.py"
 
@@ -381,6 +384,7 @@ async def test_a_second_signal_ends_at_once(
     assert not fifos[2].exists()
 
 
+@pytest.mark.long
 async def test_after_a_kill_what_was_not_finished_comes_again_and_nothing_else(
     own: Emulator, link: AsyncMassageLink, market: Market, fifos: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
@@ -475,6 +479,7 @@ async def test_a_checkpoint_serves_one_process_at_a_time(own: Emulator, tmp_path
     assert "is in use by another process" in notes
 
 
+@pytest.mark.long
 async def test_a_server_that_is_away_at_the_start_is_waited_for(tmp_path: Path) -> None:
     with running_emulator(data_dir=tmp_path) as server:
         _people(server)
@@ -488,6 +493,7 @@ async def test_a_server_that_is_away_at_the_start_is_waited_for(tmp_path: Path) 
                 await _ends_cleanly(watching)
 
 
+@pytest.mark.long
 async def test_waiting_for_a_server_can_be_broken_off(tmp_path: Path) -> None:
     with running_emulator(schema=False) as server:
         server.kill()

@@ -47,7 +47,9 @@ def server_of_the_reader() -> Iterator[dict[str, str]]:
         }
 
 
-@pytest.mark.parametrize("page", [README, GETTING_STARTED], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [README, pytest.param(GETTING_STARTED, marks=pytest.mark.long)], ids=lambda page: page.name
+)
 def test_every_example_runs_and_prints_what_the_page_says(
     page: Path, tmp_path: Path, server_of_the_reader: dict[str, str]
 ) -> None:

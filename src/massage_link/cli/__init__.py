@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -19,4 +20,16 @@ def main() -> None:
         if error.name not in {"typer", "rich"}:
             raise
         sys.exit(f'massage-link: the commands need more packages: pip install "massage-link[cli]" ({error}).')
-    app(prog_name="massage-link")
+    try:
+        app(prog_name="massage-link")
+    finally:
+        _let_go_of_what_is_gone()
+
+
+def _let_go_of_what_is_gone() -> None:
+    """Where a terminal or pipe has gone, Python would fail to flush at exit and change the exit code to 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
