@@ -40,3 +40,13 @@ def hasty(links: LinkMaker) -> AsyncMassageLink:
         retries=RetryPolicy(wait=wait_none()),
         ports=Ports(jitter=lambda _: 0.0),
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Plant the faults through the async link in the quick run, and through the blocking one in the long run too.
+
+    Both drive the very same flows, so the quick run stays within its five minutes.
+    """
+    for item in items:
+        if item.path.name.startswith("test_faults_") and "[sync-" in item.name:
+            item.add_marker(pytest.mark.long)

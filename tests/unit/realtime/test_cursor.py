@@ -179,7 +179,7 @@ class NumberedRows(_Faults):
             assert self.consumer.numbers(scope) == written[self.first_number(scope) - 1 :]
 
 
-_THOROUGH = settings(max_examples=300, stateful_step_count=50, deadline=None)
+_THOROUGH = settings(max_examples=120, stateful_step_count=50, deadline=None)
 
 
 def test_rows_that_change_come_with_increasing_versions_and_the_newest_is_never_missed() -> None:
