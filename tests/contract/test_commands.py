@@ -117,7 +117,7 @@ async def _taken(link: AsyncMassageLink, salon: Salon, taken: Booking) -> object
 
 
 async def _past(link: AsyncMassageLink, salon: Salon, taken: Booking) -> object:
-    return await link.bookings.request(**salon.wish(starts_at=taken.starts_at - timedelta(days=400)))
+    return await link.bookings.request(**salon.wish(starts_at=taken.starts_at - timedelta(days=800)))
 
 
 async def _half_a_minute(link: AsyncMassageLink, salon: Salon, taken: Booking) -> object:
@@ -149,7 +149,7 @@ async def _long_reason(link: AsyncMassageLink, salon: Salon, taken: Booking) -> 
 
 
 async def _move_into_the_past(link: AsyncMassageLink, salon: Salon, taken: Booking) -> object:
-    moment = taken.starts_at - timedelta(days=400)
+    moment = taken.starts_at - timedelta(days=800)
     return await link.bookings.reschedule(taken.id, moment, by=salon.people.customer.id)
 
 
