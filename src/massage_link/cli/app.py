@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +28,7 @@ class _Group(TyperGroup):
         """Run the command."""
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()  # here, where a closed pipe can still be dealt with
+            _flush()
             return result
         except UsageError as error:
             code = _fail(error, 2)
@@ -79,6 +81,19 @@ def massage_link(
     """Bookings, chat and commissions of a massage marketplace on Appwrite."""
 
 
+def _flush() -> None:
+    """Write what is buffered, here, where a closed pipe can still be dealt with.
+
+    A command that ran to its end did so even if its terminal has gone since, with something still to be written there.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.EIO:  # EIO is how a terminal says that it is gone
+            raise
+
+
 def _fail(reason: object, code: int) -> int:
-    typer.echo(f"massage-link: {reason}", err=True)
+    with suppress(OSError):  # there may be no terminal any more to say it on
+        typer.echo(f"massage-link: {reason}", err=True)
     return code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import subprocess
 import sys
@@ -160,3 +162,31 @@ def test_the_project_that_the_appwrite_cli_wrote_into_its_file_is_kept(tmp_path:
     assert _generate(tmp_path, "--check")[0] == 0
     _generate(tmp_path)
     assert config.read_text() == linked
+
+
+class _Gone(io.StringIO):
+    """Standard output on a terminal that was taken away, with something still to be written."""
+
+    def flush(self) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_command_that_ran_to_its_end_did_so_though_its_terminal_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", _Gone())
+    monkeypatch.setattr(typer, "echo", lambda _: None)
+    with pytest.raises(SystemExit) as ended:
+        app(["schema", "generate", "--check"])
+    assert ended.value.code in {0, None}
+
+
+def test_what_went_wrong_keeps_its_exit_code_though_nobody_can_be_told(
+    failing: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    failing(SettingsError("APPWRITE_ENDPOINT is not set."))
+    monkeypatch.setattr(typer, "echo", gone)
+    with pytest.raises(SystemExit) as ended:
+        app(["schema", "generate"])
+    assert ended.value.code == 2
