@@ -14,14 +14,19 @@ from massage_link.client.watched import Watch, watched, watching
 from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
 from massage_link.domain.ids import checked_text
 from massage_link.domain.money import Money
+from massage_link.domain.period import Period
+from massage_link.domain.statement import Statement
 from massage_link.domain.tables import COMMISSION_ENTRIES, COMMISSIONS
-from massage_link.errors import InvalidMoney
+from massage_link.errors import InvalidMoney, NotAllowed
+from massage_link.usecases.commands import OPS_LABEL
 from massage_link.usecases.commissions import get_commission
 from massage_link.usecases.corrections import adjust_commission, refund_booking
 from massage_link.usecases.payouts import PayoutReport, pay_out, payout_report
+from massage_link.usecases.statements import draw_up_statement
 from massage_link.usecases.totals import CommissionTotal, add_to_totals, totals_of
 from massage_link.usecases.transitions import OPS
 from massage_link.wire.call import Flow
+from massage_link.wire.users import own_account
 
 if TYPE_CHECKING:
     from massage_link.realtime import Checkpoint, Policy
@@ -60,6 +65,29 @@ class CommissionOperations(Resource):
         """The ledger entries of a booking, by number."""
         queries = [Query.equal("bookingId", [checked_text("booking_id", booking_id)]), Query.order_asc("n")]
         return pages_of(self._ports, COMMISSION_ENTRIES, queries)
+
+    @operation
+    def statement(self, therapist_id: str, period: str | Period, *, timezone: str | None = None) -> Flow[Statement]:
+        """What a therapist was owed and paid in a period: for the therapist, and for ops.
+
+        Args:
+            therapist_id: whose.
+            period: ``"2026"``, ``"2026-11"``, ``"2026-W48"``, ``"2026-11-23"``, ``"2026-11-01..2026-11-15"`` (both days
+                included), or a `Period`.
+            timezone: IANA name of the zone of the period's midnights; None takes the therapist's, or UTC.
+
+        Raises:
+            NotAllowed: the user is neither this therapist nor ops.
+            InvalidInput: the period or the zone is none.
+
+        """
+        if not self.link.acts_with_key:
+            self.link.require_user("commissions.statement")
+            user_id, labels = yield from own_account()
+            if user_id != therapist_id and OPS_LABEL not in labels:
+                # Nothing of it could be read: it would be a statement of nothing.
+                raise NotAllowed(f"a statement is for the therapist and for ops; you are {user_id}.")
+        return (yield from draw_up_statement(self._ports, therapist_id, period, timezone=timezone))
 
     @operation
     def refund(self, booking_id: str, amount: Money, *, key: str, reason: str) -> Flow[CommissionEntry]:

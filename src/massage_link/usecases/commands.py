@@ -36,9 +36,10 @@ from massage_link.usecases.transitions import Wanted, quote, transition
 from massage_link.wire.call import Flow
 from massage_link.wire.users import labels_of
 
-__all__ = ["COMMANDS", "Caller", "run_command"]
+__all__ = ["COMMANDS", "OPS_LABEL", "Caller", "run_command"]
 
-_OPS_LABEL = "ops"
+#: The label of the users who are ops.
+OPS_LABEL = "ops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Caller:
 
     def is_ops(self) -> Flow[bool]:
         """Whether they carry the label of ops. Asked of the server, when it matters."""
-        return _OPS_LABEL in (yield from labels_of(self.user_id))
+        return OPS_LABEL in (yield from labels_of(self.user_id))
 
 
 class _Arguments(BaseModel):

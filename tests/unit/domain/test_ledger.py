@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iso4217 import Currency
 
+from ledgers import AT, opened
 from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus, EntryKind, split
 from massage_link.domain.entries import (
     accrual,
@@ -26,26 +27,10 @@ from massage_link.domain.ledger import after, rebuilt
 from massage_link.domain.money import Money, currency_exponent
 from massage_link.errors import AmountTooLarge, BrokenLedger, IllegalTransition, InvalidInput, InvalidMoney
 
-AT = datetime(2026, 7, 1, 9, tzinfo=UTC)
 #: Every currency with a number of decimals: those of 0, 2, 3 and 4 among them.
 CURRENCIES = sorted(each.code for each in Currency if each.exponent is not None)
 AMOUNTS = st.integers(0, 10**12) | st.integers(0, 200)
 RATES = st.integers(0, 10_000) | st.sampled_from([0, 3_000, 10_000])
-
-
-def opened(gross: Money, rate: int = 3_000) -> Commission:
-    """A commission as it is when the booking is made."""
-    shares = split(gross, rate)
-    return Commission(
-        id="b1",
-        therapist_id="t1",
-        gross_minor=gross.minor,
-        rate_bps=rate,
-        commission_minor=shares.commission.minor,
-        net_minor=shares.net.minor,
-        currency=gross.currency,
-        status=CommissionStatus.PENDING,
-    )
 
 
 def due(gross: Money, rate: int = 3_000) -> Commission:
