@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from massage_link.domain.chat import ChatMessage, ChatRoom
     from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
     from massage_link.domain.money import Money
+    from massage_link.domain.period import Period
+    from massage_link.domain.statement import Statement
     from massage_link.errors import MassageLinkError
     from massage_link.realtime import Change, Checkpoint, Subscriber
+    from massage_link.usecases.payouts import PayoutReport
     from massage_link.usecases.totals import CommissionTotal
 
 _HOMES = {
@@ -39,8 +42,11 @@ _HOMES = {
     "MassageLink": "client.link",
     "MassageLinkError": "errors",
     "Money": "domain.money",
+    "PayoutReport": "usecases.payouts",
+    "Period": "domain.period",
     "RetryPolicy": "client.flow",
     "Role": "domain.booking",
+    "Statement": "domain.statement",
     "Status": "domain.booking",
     "Subscriber": "realtime",
 }
@@ -60,8 +66,11 @@ __all__ = [
     "MassageLink",
     "MassageLinkError",
     "Money",
+    "PayoutReport",
+    "Period",
     "RetryPolicy",
     "Role",
+    "Statement",
     "Status",
     "Subscriber",
     "__version__",
