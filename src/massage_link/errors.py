@@ -34,6 +34,7 @@
     │   └── NotAppwrite             the answer did not come from Appwrite's API
     ├── UnexpectedAnswer            a 2xx whose body is not what the API documents
     ├── OutcomeUnknown              a commit was sent and its outcome could not be read
+    ├── CheckpointFailed            the progress of a consumer could not be read or written: a full disk, a damaged file
     └── RealtimeError
         └── RealtimeRefused         the server refuses this connection for good
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadRequest",
+    "CheckpointFailed",
     "CheckpointInUse",
     "Conflict",
     "ConnectionFailed",
@@ -277,6 +279,10 @@ class OutcomeUnknown(MassageLinkError):
 
 
 # --- realtime ---------------------------------------------------------------------------------------------------------
+class CheckpointFailed(MassageLinkError):
+    """A consumer's progress could not be read or written; what it does not say is dealt with comes again."""
+
+
 class RealtimeError(MassageLinkError):
     """The realtime connection cannot do what was asked."""
 
