@@ -7,7 +7,17 @@ from urllib.parse import unquote
 
 from massage_link.wire.call import Call, Reply, nothing, path, raw_json
 
-__all__ = ["JWT_SECONDS", "create_user", "delete_user", "labels_of", "set_labels", "sign_in", "user_jwt", "user_of_jwt"]
+__all__ = [
+    "JWT_SECONDS",
+    "create_user",
+    "delete_user",
+    "labels_of",
+    "own_account",
+    "set_labels",
+    "sign_in",
+    "user_jwt",
+    "user_of_jwt",
+]
 
 #: Longest life of a JWT, in seconds, that the server grants.
 JWT_SECONDS = 3_600
@@ -56,6 +66,16 @@ def user_jwt(user_id: str, seconds: int = JWT_SECONDS) -> Call[str]:
 def user_of_jwt(jwt: str) -> Call[str]:
     """Id of the user whose JWT it is; 401 when it is nobody's (any more)."""
     return Call("GET", path("account"), _id, headers={"X-Appwrite-JWT": jwt}, repeatable=True, credential="none")
+
+
+def own_account() -> Call[tuple[str, frozenset[str]]]:
+    """The id and the labels of the user as whom the call is made."""
+
+    def parse(reply: Reply) -> tuple[str, frozenset[str]]:
+        account = raw_json(reply)
+        return str(account["$id"]), frozenset(account["labels"])
+
+    return Call("GET", path("account"), parse, repeatable=True)
 
 
 def sign_in(project_id: str, email: str, password: str) -> Call[str]:
