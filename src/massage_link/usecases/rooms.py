@@ -18,10 +18,11 @@ from massage_link.usecases.chat import get_room
 from massage_link.usecases.lookups import find_booking
 from massage_link.usecases.ports import Ports, find
 from massage_link.usecases.posting import change_room, newest_message
+from massage_link.usecases.system_lines import ensure_lines
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import list_rows
 
-__all__ = ["freeze_due", "freeze_room", "refresh_room", "reopen_room"]
+__all__ = ["catch_up", "freeze_due", "freeze_room", "refresh_room", "reopen_room"]
 
 _LARGEST_PAGE = 5_000
 
@@ -48,6 +49,12 @@ def refresh_room(ports: Ports, booking_id: str) -> Flow[ChatRoom | None]:
         return blank if by_rule is None else blank.freezing(by_rule, ports.now())
 
     return (yield from change_room(ports, room, rebuilt))
+
+
+def catch_up(ports: Ports, booking: Booking) -> Flow[None]:
+    """Do what follows a change of a booking in its room, where somebody stopped before it; a repeat changes nothing."""
+    yield from ensure_lines(ports, booking)
+    yield from refresh_room(ports, booking.id)
 
 
 def freeze_due(ports: Ports, limit: int = 100) -> Flow[int]:

@@ -21,7 +21,7 @@ from massage_link.domain.tables import BOOKING_EVENTS, CHAT_MESSAGES, CHAT_ROOMS
 from massage_link.errors import MassageLinkError
 from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.ports import Ports, find
-from massage_link.usecases.posting import change_room, newest_number, post, room_readers, show_in_room
+from massage_link.usecases.posting import change_room, newest_number, post, room_readers, sent_as, show_in_room
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import IDS_PER_QUERY, list_rows, read_by, with_ids
 from massage_link.wire.transactions import Operation, create
@@ -79,6 +79,7 @@ class LineOfChange:
         with suppress(MassageLinkError):
             if written is None:
                 yield from ensure_lines(self.ports, self.booking)
+                written = yield from sent_as(self.ports, self.booking.id, event_client_id(self.event.version))
             room = yield from find(self.ports, CHAT_ROOMS, self.booking.id)
             if room is None:
                 room = yield from ensure_room(self.ports, self.booking.id)

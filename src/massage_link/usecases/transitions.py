@@ -29,6 +29,7 @@ from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.commit import commit_once
 from massage_link.usecases.lookups import get_booking, list_bookings
 from massage_link.usecases.ports import Ports, find
+from massage_link.usecases.rooms import catch_up
 from massage_link.usecases.system_lines import LineOfChange
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import IDS_PER_QUERY, list_rows, read_by, with_ids
@@ -106,6 +107,8 @@ def transition(
     booking = yield from get_booking(ports, booking_id)
     who = actor(booking)
     if (yield from _done_before(ports, booking, wanted, who)):
+        with suppress(MassageLinkError):  # whoever did it may have stopped right after
+            yield from catch_up(ports, booking)
         return booking
     if wanted.expected_version not in {None, booking.version}:
         raise StaleBooking(
