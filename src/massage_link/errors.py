@@ -19,7 +19,8 @@
     │   ├── NotAvailable            the therapist takes no bookings at that time
     │   ├── StaleBooking            somebody changed the booking first; carries the current one
     │   ├── IdempotencyMismatch     the key was used for a different request
-    │   └── RoomFrozen              the conversation is closed
+    │   ├── RoomFrozen              the conversation is closed
+    │   └── TooLate                 the time for it is over
     ├── NotFound                    no such booking, room, … (or not visible to this credential)
     ├── TransportError              no answer came
     │   ├── ConnectionFailed        the request was certainly not processed
@@ -78,6 +79,7 @@ __all__ = [
     "SlotTaken",
     "StaleBooking",
     "StatusError",
+    "TooLate",
     "TransportError",
     "Unauthorized",
     "UnexpectedAnswer",
@@ -178,6 +180,10 @@ class IdempotencyMismatch(RuleError):
 
 class RoomFrozen(RuleError):
     """The conversation is closed; nothing can be written to it."""
+
+
+class TooLate(RuleError):
+    """The time for it is over: a message can be changed for some minutes only."""
 
 
 class NotFound(MassageLinkError):

@@ -7,7 +7,17 @@ from urllib.parse import unquote
 
 from massage_link.wire.call import Call, Reply, nothing, path, raw_json
 
-__all__ = ["JWT_SECONDS", "create_user", "delete_user", "labels_of", "set_labels", "sign_in", "user_jwt", "user_of_jwt"]
+__all__ = [
+    "JWT_SECONDS",
+    "create_user",
+    "delete_user",
+    "labels_of",
+    "own_id",
+    "set_labels",
+    "sign_in",
+    "user_jwt",
+    "user_of_jwt",
+]
 
 #: Longest life of a JWT, in seconds, that the server grants.
 JWT_SECONDS = 3_600
@@ -51,6 +61,11 @@ def user_jwt(user_id: str, seconds: int = JWT_SECONDS) -> Call[str]:
         {"duration": seconds},
         repeatable=True,  # another token is harmless
     )
+
+
+def own_id() -> Call[str]:
+    """Id of the user as whom the link acts; 401 for a guest."""
+    return Call("GET", path("account"), _id, repeatable=True)
 
 
 def user_of_jwt(jwt: str) -> Call[str]:
