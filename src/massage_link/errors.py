@@ -20,7 +20,8 @@
     │   ├── StaleBooking            somebody changed the booking first; carries the current one
     │   ├── IdempotencyMismatch     the key was used for a different request
     │   ├── AmountTooLarge          more than is left of what it is taken from
-    │   └── RoomFrozen              the conversation is closed
+    │   ├── RoomFrozen              the conversation is closed
+    │   └── TooLate                 the time for it is over
     ├── NotFound                    no such booking, room, … (or not visible to this credential)
     ├── TransportError              no answer came
     │   ├── ConnectionFailed        the request was certainly not processed
@@ -84,6 +85,7 @@ __all__ = [
     "SlotTaken",
     "StaleBooking",
     "StatusError",
+    "TooLate",
     "TransportError",
     "Unauthorized",
     "UnexpectedAnswer",
@@ -188,6 +190,10 @@ class AmountTooLarge(RuleError):
 
 class RoomFrozen(RuleError):
     """The conversation is closed; nothing can be written to it."""
+
+
+class TooLate(RuleError):
+    """The time for it is over: a message can be changed for some minutes only."""
 
 
 class NotFound(MassageLinkError):
