@@ -39,7 +39,7 @@ async def canary(link: AsyncMassageLink) -> Canary:
     """A run that has noted itself and has its people."""
     made = new_canary()
     await link.run(note_canary(link.ports, made))
-    await link.run(hire(made))
+    await link.run(hire(made.people))
     return made
 
 
@@ -77,7 +77,7 @@ async def test_a_run_is_removed_with_every_row_and_user_of_it_and_nothing_else(
     await link.run(remove_canary(link.ports, canary))
     before = market.contents()
     await link.run(note_canary(link.ports, canary))
-    await link.run(hire(canary))
+    await link.run(hire(canary.people))
     booking = await booked(links, server, market, canary)
     kept = {name: set(rows) for name, rows in before.items()}
     written = {name: set(rows) - kept[name] for name, rows in market.contents().items()}

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from massage_link import __version__
-from massage_link.cli import demo, emulator, functions, init, listen, schema, sweep
+from massage_link.cli import demo, emulator, functions, health, init, listen, schema, sweep
 from massage_link.errors import MassageLinkError, UsageError
 
 __all__ = ["app"]
@@ -59,6 +59,7 @@ app = typer.Typer(
 app.add_typer(schema.app, name="schema")
 app.add_typer(functions.app, name="functions")
 app.command()(demo.demo)
+app.command()(health.health)
 app.command()(init.init)
 app.command()(listen.listen)
 app.command()(sweep.sweep)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -119,14 +119,19 @@ def note_canary(ports: Ports, canary: Canary) -> Flow[None]:
     yield from create_derived(ports, SYSTEM_STATE, note, [])
 
 
-def hire(canary: Canary) -> Flow[None]:
-    """Create the run's users, who can not sign in: a key acts for them through short JWTs."""
-    for user_id in canary.people:
+def hire(people: Iterable[str]) -> Flow[None]:
+    """Create these of a run's people, who can not sign in: a key acts for them through short JWTs."""
+    for user_id in people:
         yield from create_account(user_id, "massage-link canary")
 
 
-def remove_canary(ports: Ports, canary: Canary) -> Flow[int]:
+def remove_canary(ports: Ports, canary: Canary, *, with_rows: bool = True) -> Flow[int]:
     """Remove everything that a run wrote: rows, users, and at last its note. Safe to repeat.
+
+    Args:
+        ports: surroundings.
+        canary: the run.
+        with_rows: False for a run that made no booking.
 
     Returns:
         How many rows there were.
@@ -135,9 +140,11 @@ def remove_canary(ports: Ports, canary: Canary) -> Flow[int]:
         Unauthorized: the key may remove no users; the rows are gone, and the note says so.
 
     """
-    removed = yield from _remove_rows(ports, canary)
-    yield from Sleep(_AFTERMATH)
-    removed += yield from _remove_rows(ports, canary)
+    removed = 0
+    if with_rows:
+        removed = yield from _remove_rows(ports, canary)
+        yield from Sleep(_AFTERMATH)
+        removed += yield from _remove_rows(ports, canary)
     yield from _forget(ports, canary)
     return removed
 
