@@ -84,7 +84,7 @@ async def _until_a_signal(work: Coroutine[Any, Any, int]) -> int:
 
     loop = asyncio.get_running_loop()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        with suppress(AttributeError, NotImplementedError):  # not every system has them
+        with suppress(AttributeError, RuntimeError):  # not every system has them
             number = getattr(signal, name)
             if name == "SIGINT" or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
                 loop.add_signal_handler(number, stop, number)
