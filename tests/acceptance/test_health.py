@@ -407,3 +407,15 @@ def test_two_ways_to_print_are_one_too_many(place: Place) -> None:
     done = place.health("--json", "--prometheus")
     assert done.exit_code == 2
     assert "choose one" in done.stderr
+
+
+def test_watching_prints_a_report_a_line_until_it_is_interrupted(place: Place) -> None:
+    command = [str(Path(sys.executable).parent / "massage-link"), "health", "--json", "--watch", "--every", "1"]
+    environment = {**os.environ, **place.settings()}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first, second = (json.loads(process.stdout.readline()) for _ in range(2))
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+    assert first["at"] < second["at"]
+    assert states(second) == dict.fromkeys(SHALLOW_NAMES, "ok")
