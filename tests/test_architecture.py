@@ -54,8 +54,8 @@ OUTSIDE = {
     "iso4217": {"domain"},
 }
 PURE = {
-    "__future__", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "itertools",
-    "json", "math", "re", "typing", "zoneinfo",
+    "__future__", "collections", "csv", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "html",
+    "io", "itertools", "json", "math", "re", "typing", "zoneinfo",
     "pydantic", "pydantic_core", "iso4217", "massage_link",
 }  # fmt: skip
 IMPURE_CALLS = {"now", "utcnow", "today", "uuid4", "uuid1", "urandom", "token_hex", "open", "print", "sleep", "input"}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from massage_link.errors import MassageLinkError
     from massage_link.health.report import HealthReport, Probe, State, Step
     from massage_link.realtime import Change, Checkpoint, Subscriber
-    from massage_link.usecases.commissions import CommissionTotal
+    from massage_link.usecases.totals import CommissionTotal
 
 _HOMES = {
     "AsyncMassageLink": "client.link",
@@ -36,7 +36,7 @@ _HOMES = {
     "Commission": "domain.commission",
     "CommissionEntry": "domain.commission",
     "CommissionStatus": "domain.commission",
-    "CommissionTotal": "usecases.commissions",
+    "CommissionTotal": "usecases.totals",
     "HealthReport": "health.report",
     "MassageLink": "client.link",
     "MassageLinkError": "errors",
