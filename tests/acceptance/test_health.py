@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,21 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from marketplace import without_settings
-from massage_link import HealthReport, MassageLink, State
+from massage_link import CommissionEntry, HealthReport, MassageLink, Money, State
 from massage_link.cli.app import app
-from massage_link.domain.tables import BOOKINGS, CHAT_ROOMS, SLOTS, TABLES
+from massage_link.domain.tables import BOOKINGS, CHAT_ROOMS, COMMISSION_ENTRIES, SLOTS, TABLES
 from massage_link.health import WITHIN
 from massage_link.health.check import DEEP, SHALLOW
 from massage_link.testing import Emulator, running_emulator
 from massage_link.usecases.canary import hire, new_canary
+from massage_link.usecases.chat import ensure_room
+from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.ports import Ports
 from massage_link.usecases.provision import push_functions, push_schema
 from massage_link.wire.call import Call, nothing, path
 from massage_link.wire.control import delete_column, list_functions, list_users, update_function
 from massage_link.wire.executions import execute
-from massage_link.wire.rows import list_raw_rows
+from massage_link.wire.rows import delete_rows, list_raw_rows, update_row, with_ids
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -140,7 +142,7 @@ def test_the_table_tells_the_same_to_people(place: Place) -> None:
     done = place.health()
     assert done.exit_code == 0
     assert all(name in done.stdout for name in SHALLOW_NAMES)
-    assert "All is well: 8 of 8 probes are ok" in done.stdout
+    assert "All is well: 9 of 9 probes are ok" in done.stdout
 
 
 def test_the_script_of_a_checkout_does_the_same(place: Place) -> None:
@@ -224,7 +226,7 @@ ONE_WRONG: Mapping[str, tuple[Callable[[Place], Callable[[], object]], str, set[
         "appwrite push functions",
     ),
     "a column is missing": (
-        _drop_a_column, "schema", {"tables", "canary", "atomicity"}, "column bookings.note: is missing",
+        _drop_a_column, "schema", {"tables", "ledger", "canary", "atomicity"}, "column bookings.note: is missing",
         "run `massage-link schema push`",
     ),
 }  # fmt: skip
@@ -289,6 +291,33 @@ def test_a_server_that_hangs_does_not_hang_the_check(place: Place) -> None:
         assert (code, states(report)[red]) == (2, "down")
         assert "No answer within" in probe_of(report, red)["found"] or "no answer" in probe_of(report, red)["found"]
         assert report["seconds"] < WITHIN
+
+
+def test_books_that_do_not_agree_are_told_with_what_they_differ_by(place: Place) -> None:
+    start = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(days=9)
+    wish: dict[str, Any] = {
+        "customer_id": "zoe",
+        "therapist_id": "mara",
+        "service": "Deep tissue",
+        "price": Money(9_505, "EUR"),
+    }
+    before = place.contents()
+    then = replace(Ports(), now=lambda: Ports().now() - timedelta(hours=1))
+    with place.emulator.link(ports=then) as earlier:
+        booking = earlier.bookings.request(**wish, starts_at=start, ends_at=start + timedelta(minutes=60))
+        earlier.run(ensure_commission(earlier.ports, booking.id))
+        earlier.run(ensure_room(earlier.ports, booking.id))
+    entry = place.link.ports.address(COMMISSION_ENTRIES)
+    wrong = {"grossMinor": 9_506, "netMinor": 6_654}
+    place.link.send(update_row(entry, CommissionEntry, f"{booking.id}_1", wrong))
+    code, report = place.report()
+    for table in TABLES:
+        new = place.contents()[table.id] - before[table.id]
+        if new:
+            place.link.send(delete_rows(place.link.ports.address(table), [with_ids(new)]))
+    assert (code, states(report)["ledger"]) == (2, "down")
+    assert "the books differ by 1 EUR" in probe_of(report, "ledger")["found"]
+    assert booking.id not in probe_of(report, "ledger")["found"]
 
 
 def test_rows_that_a_stranger_can_read_are_an_alarm(place: Place) -> None:

@@ -26,6 +26,7 @@ from massage_link.health.credentials import CREDENTIALS
 from massage_link.health.endpoint import CLOCK, ENDPOINT
 from massage_link.health.functions import FUNCTIONS, SWEEPER
 from massage_link.health.journey import CANARY
+from massage_link.health.ledger import LEDGER
 from massage_link.health.listening import REALTIME
 from massage_link.health.removal import REMOVAL
 from massage_link.health.report import Finding, HealthReport, Probe, State
@@ -40,7 +41,17 @@ __all__ = ["WITHIN", "verify"]
 
 #: Seconds within which a check has ended and cleaned up, whatever the server does.
 WITHIN = 15.0
-SHALLOW: Sequence[Asked] = (ENDPOINT, CREDENTIALS, SCHEMA, TABLES_PROBE, REALTIME, FUNCTIONS, SWEEPER, CLOCK)
+SHALLOW: Sequence[Asked] = (
+    ENDPOINT,
+    CREDENTIALS,
+    SCHEMA,
+    TABLES_PROBE,
+    REALTIME,
+    FUNCTIONS,
+    SWEEPER,
+    CLOCK,
+    LEDGER,
+)
 DEEP: Sequence[Asked] = (CANARY, ATOMICITY)
 _LONGEST_TEXT = 800
 _LOOK = "look at the server's log, and whether it is overloaded"
