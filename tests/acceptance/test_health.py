@@ -304,7 +304,8 @@ def test_books_that_do_not_agree_are_told_with_what_they_differ_by(place: Place)
     before = place.contents()
     then = replace(Ports(), now=lambda: Ports().now() - timedelta(hours=1))
     with place.emulator.link(ports=then) as earlier:
-        booking = earlier.bookings.request(**wish, starts_at=start, ends_at=start + timedelta(minutes=60))
+        wish |= {"starts_at": start, "ends_at": start + timedelta(minutes=60), "price": Money(9_505, "EUR")}
+        booking = earlier.bookings.request(**wish)
         earlier.run(ensure_commission(earlier.ports, booking.id))
         earlier.run(ensure_room(earlier.ports, booking.id))
     entry = place.link.ports.address(COMMISSION_ENTRIES)
