@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from massage_link.domain.period import Period
     from massage_link.domain.statement import Statement
     from massage_link.errors import MassageLinkError
+    from massage_link.health.report import HealthReport, Probe, State, Step
     from massage_link.realtime import Change, Checkpoint, Subscriber
     from massage_link.usecases.payouts import PayoutReport
     from massage_link.usecases.totals import CommissionTotal
@@ -39,15 +40,19 @@ _HOMES = {
     "CommissionEntry": "domain.commission",
     "CommissionStatus": "domain.commission",
     "CommissionTotal": "usecases.totals",
+    "HealthReport": "health.report",
     "MassageLink": "client.link",
     "MassageLinkError": "errors",
     "Money": "domain.money",
     "PayoutReport": "usecases.payouts",
     "Period": "domain.period",
+    "Probe": "health.report",
     "RetryPolicy": "client.flow",
     "Role": "domain.booking",
+    "State": "health.report",
     "Statement": "domain.statement",
     "Status": "domain.booking",
+    "Step": "health.report",
     "Subscriber": "realtime",
 }
 
@@ -63,15 +68,19 @@ __all__ = [
     "CommissionEntry",
     "CommissionStatus",
     "CommissionTotal",
+    "HealthReport",
     "MassageLink",
     "MassageLinkError",
     "Money",
     "PayoutReport",
     "Period",
+    "Probe",
     "RetryPolicy",
     "Role",
+    "State",
     "Statement",
     "Status",
+    "Step",
     "Subscriber",
     "__version__",
     "errors",

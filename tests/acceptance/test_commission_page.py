@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from acceptance.test_readme import EXAMPLE, run
+from examples import ROOT, commands, programs, run
 from massage_link import MassageLink, Money
 from massage_link.cli.app import app
 from massage_link.domain.commission import CommissionStatus, EntryKind, split
 from massage_link.domain.reconciliation import REPAIRABLE, Fault
 from massage_link.testing import running_emulator
 
-PAGE = (Path(__file__).parents[2] / "docs" / "commission.md").read_text("utf-8")
+FILE = ROOT / "docs" / "commission.md"
+PAGE = FILE.read_text("utf-8")
 
 
 def _rows(head: str) -> list[list[str]]:
@@ -34,9 +35,8 @@ def test_the_programs_print_and_the_commands_do_what_the_page_says(
             "APPWRITE_PROJECT_ID": server.project_id,
             "APPWRITE_API_KEY": server.api_key,
         }
-        examples = EXAMPLE.findall(PAGE)
-        assert len(examples) == 4
-        for program, printed in examples:
+        assert len(programs(FILE)) == 4
+        for program, printed in programs(FILE):
             assert run(program, tmp_path, settings) == printed
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
@@ -53,8 +53,8 @@ def test_the_programs_print_and_the_commands_do_what_the_page_says(
             )
             link.bookings.accept(again.id)
             link.bookings.complete(again.id)
-        (commands,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-        for line in commands.splitlines():
+        assert len(commands(FILE)) == 11
+        for line in commands(FILE):
             words = shlex.split(line.replace("BOOKING", again.id))
             assert words[0] == "massage-link"
             done = CliRunner().invoke(app, words[1:])

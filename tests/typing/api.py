@@ -17,6 +17,7 @@ from massage_link import (
     ChatRoom,
     Commission,
     CommissionEntry,
+    HealthReport,
     MassageLink,
     Money,
     PayoutReport,
@@ -49,6 +50,7 @@ def blocking(link: MassageLink, when: datetime) -> None:
     assert_type(link.commissions.statement("tom", "2026-11"), Statement)
     assert_type(link.commissions.pay_out("2026-11"), PayoutReport)
     assert_type(link.as_user("anna"), MassageLink)
+    assert_type(link.verify_integration(deep=True), HealthReport)
     assert_type(link.bookings.watch(), BlockingSubscriber[Booking])
     with link.as_user("tom").chat.watch() as changes:
         for change in changes:
@@ -72,6 +74,7 @@ async def awaited(link: AsyncMassageLink, when: datetime) -> None:
     assert_type(await link.chat.send(booking.id, "hello", sender_id="anna"), ChatMessage)
     assert_type(await link.commissions.get(booking.id), Commission)
     assert_type(await link.commissions.pay_out("2026-11", dry_run=True), PayoutReport)
+    assert_type(await link.verify_integration(), HealthReport)
     watching = link.as_user("tom").bookings.watch()
     assert_type(watching, Subscriber[Booking])
     async with watching as changes:

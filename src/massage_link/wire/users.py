@@ -9,6 +9,7 @@ from massage_link.wire.call import Call, Reply, nothing, path, raw_json
 
 __all__ = [
     "JWT_SECONDS",
+    "create_account",
     "create_user",
     "delete_user",
     "labels_of",
@@ -31,6 +32,11 @@ def create_user(user_id: str, email: str, password: str, name: str) -> Call[str]
     """Create a user who can sign in with email and password; the result is the id. Needs a key."""
     body = {"userId": user_id, "email": email, "password": password, "name": name}
     return Call("POST", path("users"), _id, body)
+
+
+def create_account(user_id: str, name: str) -> Call[str]:
+    """Create a user who can not sign in, having neither email nor password; the result is the id. Needs a key."""
+    return Call("POST", path("users"), _id, {"userId": user_id, "name": name})
 
 
 def set_labels(user_id: str, labels: list[str]) -> Call[str]:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imaginary import ImaginaryAppwrite, ports, run
+from fates import FATES, THOROUGHLY, Fates, check_truth, moved, told
+from imaginary import ImaginaryAppwrite, ports, run, wish
 from massage_link.domain.commission import Commission, CommissionEntry
 from massage_link.domain.ledger import rebuilt
 from massage_link.domain.money import Money
@@ -20,7 +21,6 @@ from massage_link.usecases.payouts import pay_out
 from massage_link.usecases.ports import Ports
 from massage_link.usecases.transitions import OPS
 from massage_link.wire.call import Flow
-from unit.usecases.test_once_or_never import FATES, THOROUGHLY, Fates, check_truth, moved, told, wish
 
 
 def completed(server: ImaginaryAppwrite, ours: Ports) -> str:

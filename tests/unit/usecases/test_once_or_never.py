@@ -3,85 +3,32 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from imaginary import NOW, Fate, ImaginaryAppwrite, ports, run
-from massage_link.domain.money import Money
+from fates import FATES, THOROUGHLY, Fates, check_truth, moved, told
+from imaginary import Fate, ImaginaryAppwrite, ports, run, wish
 from massage_link.domain.states import Command
-from massage_link.domain.wish import BookingWish
 from massage_link.errors import MassageLinkError, OutcomeUnknown, SlotTaken, StaleBooking
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.chat import ensure_room, send_message
 from massage_link.usecases.commissions import ensure_commission
-from massage_link.usecases.ports import Ports
-from massage_link.usecases.transitions import Wanted, acting, transition
-from massage_link.wire.call import Flow
+from massage_link.usecases.lookups import get_booking
+from massage_link.usecases.system_lines import ensure_lines
 
 
-@dataclass(frozen=True)
-class Fates:
-    """What becomes of the writes and the reads of a flow, and how late a late write is."""
-
-    writes: list[Fate]
-    reads: list[Fate]
-    delay: int
-
-
-#: Reads go well more often than not: a flow that can read nothing is soon over.
-FATES = st.builds(
-    Fates,
-    writes=st.lists(st.sampled_from([Fate.FINE, *Fate]), max_size=20),
-    reads=st.lists(st.sampled_from([*[Fate.FINE] * 12, Fate.UNREACHED, Fate.FAILED, Fate.LOST]), max_size=40),
-    delay=st.integers(0, 12),
-)
-THOROUGHLY = settings(max_examples=200)
-
-
-def wish(**changes: Any) -> BookingWish:
-    """A request for tomorrow's noon."""
-    start = NOW + timedelta(days=1, hours=4)
-    facts: dict[str, Any] = {
-        "customer_id": "carla",
-        "therapist_id": "theo",
-        "service": "Deep tissue",
-        "starts_at": start,
-        "ends_at": start + timedelta(hours=1),
-        "price": Money(9_505, "EUR"),
-    }
-    return BookingWish(**{**facts, **changes})
-
-
-def moved(ours: Ports, booking_id: str, command: Command) -> Flow[Any]:
-    """A transition by ops."""
-    return transition(ours, booking_id, Wanted(command), actor=acting(None))
-
-
-def told(server: ImaginaryAppwrite, flow: Flow[Any], fates: Fates) -> tuple[Any, Any]:
-    """What the caller is told, result or error, after which everything that is late happens."""
-    server.fates, server.reading, server.delay = iter(fates.writes), iter(fates.reads), fates.delay
-    result, error = None, None
-    try:
-        result = run(server, flow)
-    except MassageLinkError as failure:
-        error = failure
-    server.settle()
-    return result, error
-
-
-def check_truth(found: int, result: object, error: MassageLinkError | None) -> None:
-    """Once if there is a result, never if there is an error, unless the error says that nobody knows."""
-    if result is not None:
-        assert found == 1
-    elif isinstance(error, OutcomeUnknown):
-        assert found in {0, 1}
-    else:
-        assert found == 0, error
+def check_lines(server: ImaginaryAppwrite, booking_id: str, events: int) -> None:
+    """A line for each change at most, and after the sweeper's work exactly one."""
+    for sweeps in range(2):
+        told = sorted(row["clientId"] for row in server.rows("chat_messages").values())
+        wanted = [f"event:{version}" for version in range(2, 2 + events)]
+        assert set(told) <= {*wanted, "opened"}
+        assert len(told) == len(set(told))
+        assert not sweeps or set(wanted) <= set(told)
+        assert sorted(row["n"] for row in server.rows("chat_messages").values()) == list(range(1, 1 + len(told)))
+        run(server, ensure_lines(ports(), run(server, get_booking(ports(), booking_id))))
 
 
 @THOROUGHLY
@@ -129,6 +76,7 @@ def test_a_booking_is_moved_once_or_never(fates: Fates, command: Command) -> Non
     stored = server.rows("bookings")[booking.id]
     assert stored["version"] == 1 + events
     assert events in {0, 1}
+    check_lines(server, booking.id, events)
     ended = events and command is not Command.ACCEPT
     assert len(server.rows("slots")) == (0 if ended else 12)
     commissions = list(server.rows("commissions").values())
