@@ -209,7 +209,8 @@ class _Check:
 
     def _may_wait(self, books: BookingBooks, verdict: Verdict) -> bool:
         created = books.booking.created_at
-        young = created is not None and self.ports.now() - created < self.settle
+        # Without time to settle nothing is young, whatever the clocks here and there say.
+        young = bool(self.settle) and created is not None and self.ports.now() - created < self.settle
         return young and [finding.fault for finding in verdict.findings] == [Fault.NO_COMMISSION]
 
     # --- orphans
