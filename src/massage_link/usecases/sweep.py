@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
@@ -48,7 +49,8 @@ class SweepReport:
 
     Attributes:
         expired: pending bookings whose time to answer was over.
-        admitted, declined: drafts that no event had brought to `admit_booking`.
+        admitted, declined: drafts that no event had brought to `admit_booking`; bookings that were made anew because
+            their authors had overwritten them count as admitted.
         checked: bookings whose room and commission were looked at, and made if they were missing.
         since, until: the span of creation times that was looked at, ISO 8601; the next run begins where it ended.
         failed: ids of bookings that could not be dealt with (the first twenty); the next run begins with them.
@@ -74,17 +76,46 @@ def sweep(ports: Ports, *, budget: timedelta = BUDGET) -> Flow[SweepReport]:
     if state is not None:  # what has failed for so long is not tried for ever
         since = max(since, datetime.fromisoformat(json.loads(state.value)["until"]))
     report = SweepReport(to_wire_time(since), to_wire_time(since), expired=(yield from _expired(ports)))
-    queries = [Query.greater_than_equal("$createdAt", to_wire_time(since - _OVERLAP)), Query.order_asc("$createdAt")]
+    horizon = to_wire_time(since - _OVERLAP)
+    created = Query.greater_than_equal("$createdAt", horizon)
+    written = [Query.less_than("$createdAt", horizon), Query.greater_than_equal("$updatedAt", horizon)]
+    # What is older first: it does not move the watermark, so that a run that ends early leaves it to the next.
+    for queries, wanted in ((written, _is_no_booking), ([created], _is_anything)):
+        report, finished = yield from _sweep(ports, report, queries, wanted, until=begun + budget)
+        if not finished:
+            return (yield from _remember(ports, state, report))
+    until = report.until if report.failed else to_wire_time(begun)
+    return (yield from _remember(ports, state, replace(report, until=until, complete=True)))
+
+
+def _is_anything(row: BookingOrDraft) -> bool:  # noqa: ARG001 - every new row is looked at
+    return True
+
+
+def _is_no_booking(row: BookingOrDraft) -> bool:
+    """A draft, or what its author made of a booking. A booking that was written since needs nothing."""
+    return not isinstance(row, Booking) or not is_shared(row)
+
+
+def _sweep(
+    ports: Ports,
+    report: SweepReport,
+    queries: Sequence[str],
+    wanted: Callable[[BookingOrDraft], bool],
+    *,
+    until: datetime,
+) -> Flow[tuple[SweepReport, bool]]:
+    """Deal with the rows that are found and wanted; the report, and whether there was time for all of them."""
     cursor: list[str] = []
     while True:
-        rows = yield from list_bookings(ports, [*queries, Query.limit(_PAGE), *cursor])
-        for row in rows:
-            if ports.now() - begun > budget:
-                return (yield from _remember(ports, state, report))
+        page = [*queries, Query.order_asc("$createdAt"), Query.limit(_PAGE), *cursor]
+        rows = yield from list_bookings(ports, page)
+        for row in filter(wanted, rows):
+            if ports.now() > until:
+                return report, False
             report = yield from _looked_at(ports, row, report)
         if len(rows) < _PAGE:
-            until = report.until if report.failed else to_wire_time(begun)
-            return (yield from _remember(ports, state, replace(report, until=until, complete=True)))
+            return report, True
         cursor = [Query.cursor_after(rows[-1].id)]
 
 
