@@ -178,5 +178,7 @@ def _link() -> AsyncMassageLink:
     loop = asyncio.get_running_loop()
     if loop not in _links:
         settings = _settings()
-        _links[loop] = AsyncMassageLink(settings.endpoint, settings.project_id, database=settings.database)
+        _links[loop] = AsyncMassageLink(
+            settings.endpoint, settings.project_id, database=settings.database, freeze_after=settings.freeze_after
+        )
     return _links[loop]

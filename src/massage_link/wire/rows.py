@@ -16,6 +16,7 @@ from appwrite.query import Query
 from appwrite.role import Role
 from pydantic import BaseModel
 
+from massage_link.errors import InvalidInput
 from massage_link.wire.call import Call, Reply, nothing, parsed, path, raw_json
 from massage_link.wire.instructions import without_instructions
 
@@ -29,6 +30,7 @@ __all__ = [
     "TableAddress",
     "create_own_row",
     "create_row",
+    "delete_rows",
     "list_raw_rows",
     "list_rows",
     "patch_row",
@@ -156,6 +158,22 @@ def set_permissions(table: TableAddress, row_id: str, permissions: list[str], *,
         {"X-Appwrite-Timestamp": unless_changed},
         repeatable=True,  # a repeat of one that took effect is a 409, after which the caller reads the row
     )
+
+
+def delete_rows(table: TableAddress, queries: list[str]) -> Call[int]:
+    """Delete the rows that the queries find; the result is how many those were. Needs a key.
+
+    Raises:
+        InvalidInput: there is no query, which would be every row of the table.
+
+    """
+    if not queries:
+        raise InvalidInput("name the rows to delete: without a query all of them would be.")
+    return Call("DELETE", _rows_path(table), _total, {"queries": queries}, repeatable=True)
+
+
+def _total(reply: Reply) -> int:
+    return int(raw_json(reply)["total"])
 
 
 def with_ids(row_ids: Iterable[str]) -> str:
