@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from massage_link.client.flow import RetryPolicy
     from massage_link.client.link import AsyncMassageLink, MassageLink
     from massage_link.domain.booking import Booking, BookingEvent, Role, Status
-    from massage_link.domain.chat import ChatMessage, ChatRoom
+    from massage_link.domain.chat import ChatMessage, ChatRead, ChatRoom, MessageKind
     from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
+    from massage_link.domain.conversation import Conversation
     from massage_link.domain.money import Money
     from massage_link.errors import MassageLinkError
     from massage_link.realtime import Change, Checkpoint, Subscriber
@@ -30,14 +31,17 @@ _HOMES = {
     "BookingEvent": "domain.booking",
     "Change": "realtime",
     "ChatMessage": "domain.chat",
+    "ChatRead": "domain.chat",
     "ChatRoom": "domain.chat",
     "Checkpoint": "realtime",
     "Commission": "domain.commission",
     "CommissionEntry": "domain.commission",
     "CommissionStatus": "domain.commission",
     "CommissionTotal": "usecases.commissions",
+    "Conversation": "domain.conversation",
     "MassageLink": "client.link",
     "MassageLinkError": "errors",
+    "MessageKind": "domain.chat",
     "Money": "domain.money",
     "RetryPolicy": "client.flow",
     "Role": "domain.booking",
@@ -51,14 +55,17 @@ __all__ = [
     "BookingEvent",
     "Change",
     "ChatMessage",
+    "ChatRead",
     "ChatRoom",
     "Checkpoint",
     "Commission",
     "CommissionEntry",
     "CommissionStatus",
     "CommissionTotal",
+    "Conversation",
     "MassageLink",
     "MassageLinkError",
+    "MessageKind",
     "Money",
     "RetryPolicy",
     "Role",

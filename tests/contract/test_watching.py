@@ -13,6 +13,7 @@ from massage_link import (
     Booking,
     Change,
     ChatMessage,
+    ChatRead,
     Commission,
     CommissionStatus,
     MassageLink,
@@ -91,6 +92,26 @@ async def test_watching_as_nobody_says_how_to_watch(server: Server) -> None:
     async with AsyncMassageLink(**server.arguments(api_key=None)) as nobody:
         with pytest.raises(CredentialRequired, match="acts as a guest"):
             nobody.watch()
+
+
+async def test_read_marks_arrive_and_never_go_back(alink: AsyncMassageLink, people: People, market: Market) -> None:
+    customer, therapist = people.customer.id, people.therapist.id
+    booking = await alink.bookings.request(**market.wish(customer_id=customer, therapist_id=therapist))
+    for number in range(3):
+        await alink.chat.send(booking.id, f"{number}", sender_id=customer)
+    seen: list[Change[ChatRead]] = []
+    watching = alink.as_user(customer).chat.watch_reads(booking_id=booking.id)
+    async with asyncio.timeout(PATIENCE), watching as changes:
+        await changes.wait_until_live()
+        for n in (2, 3, 1, 4):
+            await alink.chat.mark_read(booking.id, n, user_id=therapist)
+        async for change in changes:
+            seen.append(change)
+            if change.row.n == 4:
+                break
+    numbers = [change.row.n for change in seen]
+    assert numbers == sorted(set(numbers))
+    assert {(change.row.user_id, change.version == change.row.n) for change in seen} == {(therapist, True)}
 
 
 async def test_booking_events_arrive_every_one_in_order(
