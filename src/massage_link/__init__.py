@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from massage_link.domain.conversation import Conversation
     from massage_link.domain.money import Money
     from massage_link.errors import MassageLinkError
+    from massage_link.health.report import HealthReport, Probe, State, Step
     from massage_link.realtime import Change, Checkpoint, Subscriber
-    from massage_link.usecases.commissions import CommissionTotal
+    from massage_link.usecases.totals import CommissionTotal
 
 _HOMES = {
     "AsyncMassageLink": "client.link",
@@ -37,15 +38,19 @@ _HOMES = {
     "Commission": "domain.commission",
     "CommissionEntry": "domain.commission",
     "CommissionStatus": "domain.commission",
-    "CommissionTotal": "usecases.commissions",
+    "CommissionTotal": "usecases.totals",
     "Conversation": "domain.conversation",
+    "HealthReport": "health.report",
     "MassageLink": "client.link",
     "MassageLinkError": "errors",
     "MessageKind": "domain.chat",
     "Money": "domain.money",
+    "Probe": "health.report",
     "RetryPolicy": "client.flow",
     "Role": "domain.booking",
+    "State": "health.report",
     "Status": "domain.booking",
+    "Step": "health.report",
     "Subscriber": "realtime",
 }
 
@@ -63,13 +68,17 @@ __all__ = [
     "CommissionStatus",
     "CommissionTotal",
     "Conversation",
+    "HealthReport",
     "MassageLink",
     "MassageLinkError",
     "MessageKind",
     "Money",
+    "Probe",
     "RetryPolicy",
     "Role",
+    "State",
     "Status",
+    "Step",
     "Subscriber",
     "__version__",
     "errors",

@@ -18,6 +18,7 @@ from massage_link import (
     ChatRoom,
     Commission,
     Conversation,
+    HealthReport,
     MassageLink,
     Money,
 )
@@ -52,6 +53,7 @@ def blocking(link: MassageLink, when: datetime) -> None:
         reading.seen(booking.id, 2)
     assert_type(link.commissions.get(booking.id), Commission)
     assert_type(link.as_user("anna"), MassageLink)
+    assert_type(link.verify_integration(deep=True), HealthReport)
     assert_type(link.bookings.watch(), BlockingSubscriber[Booking])
     with link.as_user("tom").chat.watch() as changes:
         for change in changes:
@@ -79,6 +81,7 @@ async def awaited(link: AsyncMassageLink, when: datetime) -> None:
     async with link.chat.reading(user_id="tom") as reading:
         reading.seen(booking.id, 2)
     assert_type(await link.commissions.get(booking.id), Commission)
+    assert_type(await link.verify_integration(), HealthReport)
     watching = link.as_user("tom").bookings.watch()
     assert_type(watching, Subscriber[Booking])
     async with watching as changes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+from tenacity import stop_after_attempt
 
 from massage_link.client.availability import AsyncAvailability, Availability
 from massage_link.client.bookings import AsyncBookings, Bookings
@@ -31,6 +32,7 @@ from massage_link.wire.users import sign_in
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from massage_link.health.report import HealthReport
     from massage_link.realtime import BlockingSubscriber, Checkpoint, Policy, Subscriber
 
 __all__ = ["AsyncMassageLink", "BaseLink", "MassageLink"]
@@ -259,6 +261,15 @@ class MassageLink(BaseLink):
         """A link to the same server that acts as the same, to be awaited; it has connections of its own."""
         return AsyncMassageLink._made(self._session, self.ports)  # noqa: SLF001 - our own other colour
 
+    def verify_integration(self, *, deep: bool = False) -> HealthReport:
+        """Check everything that the marketplace needs of its server; see `AsyncMassageLink.verify_integration`.
+
+        A thread of its own does it, on connections of its own.
+        """
+        from massage_link.health.blocking import verify_blocking  # noqa: PLC0415 - few programs check, and it takes time
+
+        return verify_blocking(self, deep=deep)
+
     def run(self, flow: Flow[T]) -> T:
         """Run a flow of calls (see `massage_link.usecases`)."""
         return drive(self._http, perform(self._session, flow))
@@ -383,6 +394,32 @@ class AsyncMassageLink(BaseLink):
         flags = {"bookings": bookings, "messages": messages, "commissions": commissions}
         chosen = frozenset(name for name, wanted in flags.items() if wanted)
         return subscribe(self, Watch(partial(_everything, chosen), checkpoint, since, policy))
+
+    async def verify_integration(self, *, deep: bool = False) -> HealthReport:
+        """Check everything that the marketplace needs of its server: the same as `massage-link health`.
+
+        Takes some hundred milliseconds when all is well, and never more than 15 seconds. What it writes, it removes,
+        also when it is cancelled. Every call is tried once, so that what is measured is what happened.
+
+        Args:
+            deep: also send a canary booking the whole way, and prove that a transaction which fails leaves nothing.
+
+        Returns:
+            Every probe with its state, its time, what it means and what to do; `report.state` is that of the worst.
+
+        Raises:
+            CredentialRequired: the link acts without an API key.
+
+        """
+        from massage_link.health import verify  # noqa: PLC0415 - few programs check, and it takes time
+
+        async with self._trying_once() as link:
+            return await verify(link, deep=deep)
+
+    def _trying_once(self) -> AsyncMassageLink:
+        """A link that acts as the same on connections of its own, and repeats no call."""
+        once = replace(self._session, retries=RetryPolicy(stop=stop_after_attempt(1)))
+        return AsyncMassageLink._made(once, self.ports)
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow of calls (see `massage_link.usecases`)."""
