@@ -51,7 +51,8 @@ async def test_a_therapist_sees_booking_message_and_commission_arrive_typed(
                 break
     assert len({change.id for change in seen}) == len(seen)
     numbers = [each.row.n for each in seen if isinstance(each.row, ChatMessage)]
-    assert numbers == [1, 2]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 2  # and the lines of the acceptance and the completion, if they came before the last
     versions = [each.row.version for each in seen if isinstance(each.row, Booking)]
     assert versions == sorted(set(versions))
     assert {each.row_id for each in seen if isinstance(each.row, Booking | Commission)} == {booking.id}
@@ -144,7 +145,8 @@ def test_a_program_without_an_event_loop_watches_too(server: Server, people: Peo
         assert (first.row.id, first.kind, first.live) == (booking.id, "created", True)
         link.chat.send(booking.id, "Hello!", sender_id=people.customer.id)
         numbers = [change.row.n for _, change in zip(range(2), changes, strict=False)]
-        assert numbers == [1, 2]
+        assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 2  # and the lines of the acceptance and the completion, if they came before the last
 
 
 def test_watching_with_a_key_is_refused_before_anything_is_started(server: Server) -> None:
