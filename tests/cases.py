@@ -17,6 +17,7 @@ from massage_link.domain.states import Command
 from massage_link.domain.tables import TABLES, THERAPISTS
 from massage_link.domain.wish import BookingWish
 from massage_link.usecases.admission import admit_booking
+from massage_link.usecases.amending import delete_message, edit_message
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.chat import ensure_room, send_message
 from massage_link.usecases.commissions import ensure_commission, refresh_commission
@@ -25,6 +26,7 @@ from massage_link.usecases.payouts import pay_out
 from massage_link.usecases.ports import Ports, create_derived
 from massage_link.usecases.read_marks import mark_read
 from massage_link.usecases.rescheduling import reschedule
+from massage_link.usecases.rooms import freeze_due, freeze_room, reopen_room
 from massage_link.usecases.sweep import sweep
 from massage_link.usecases.transitions import OPS, SYSTEM, Wanted, acting, transition
 from massage_link.wire.call import Call, Flow, nothing, path
@@ -183,6 +185,16 @@ def _with_a_room(run: Run) -> None:
     run.link.run(ensure_room(run.ports(), run.booking_id))
 
 
+def _with_a_message(run: Run) -> None:
+    _with_a_room(run)
+    run.link.run(send_message(run.ports(), run.booking_id, sender_id=run.customer, body="Hullo", client_id="m-1"))
+
+
+def _frozen(run: Run) -> None:
+    _with_a_room(run)
+    run.link.run(freeze_room(run.ports(), run.booking_id))
+
+
 CASES: Mapping[str, Case] = {
     "request": Case(_nothing, lambda run: request_booking(run.ports(), run.wish(), idempotency_key=run.customer)),
     "request onto an expired one": Case(Run.made, _requested_late, _requested_and_swept),
@@ -228,6 +240,19 @@ CASES: Mapping[str, Case] = {
         _with_a_room,
         lambda run: mark_read(run.ports(), run.booking_id, user_id=run.therapist, n=1),
     ),
+    "edit": Case(
+        _with_a_message,
+        lambda run: edit_message(
+            run.ports(), run.booking_id, 2, sender_id=run.customer, body="Hello!", client_id="edit-1"
+        ),
+    ),
+    "delete": Case(
+        _with_a_message,
+        lambda run: delete_message(run.ports(), run.booking_id, 2, sender_id=run.customer, client_id="delete-1"),
+    ),
+    "freeze": Case(_with_a_room, lambda run: freeze_room(run.ports(), run.booking_id)),
+    "reopen": Case(_frozen, lambda run: reopen_room(run.ports(), run.booking_id, until=START)),
+    "freeze what is due": Case(_with_a_room, lambda run: freeze_due(run.ports(START + 72 * HOUR))),
     "sweep": Case(Run.made, _swept),
     "refund": Case(_completed, _refunded),
     "refund what was paid": Case(_paid, _refunded),

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from massage_link.client.flow import RetryPolicy
     from massage_link.client.link import AsyncMassageLink, MassageLink
     from massage_link.domain.booking import Booking, BookingEvent, Role, Status
-    from massage_link.domain.chat import ChatMessage, ChatRoom
+    from massage_link.domain.chat import ChatMessage, ChatRead, ChatRoom, MessageKind
     from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
+    from massage_link.domain.conversation import Conversation
     from massage_link.domain.money import Money
     from massage_link.domain.period import Period
     from massage_link.domain.statement import Statement
@@ -34,15 +35,18 @@ _HOMES = {
     "BookingEvent": "domain.booking",
     "Change": "realtime",
     "ChatMessage": "domain.chat",
+    "ChatRead": "domain.chat",
     "ChatRoom": "domain.chat",
     "Checkpoint": "realtime",
     "Commission": "domain.commission",
     "CommissionEntry": "domain.commission",
     "CommissionStatus": "domain.commission",
     "CommissionTotal": "usecases.totals",
+    "Conversation": "domain.conversation",
     "HealthReport": "health.report",
     "MassageLink": "client.link",
     "MassageLinkError": "errors",
+    "MessageKind": "domain.chat",
     "Money": "domain.money",
     "PayoutReport": "usecases.payouts",
     "Period": "domain.period",
@@ -62,15 +66,18 @@ __all__ = [
     "BookingEvent",
     "Change",
     "ChatMessage",
+    "ChatRead",
     "ChatRoom",
     "Checkpoint",
     "Commission",
     "CommissionEntry",
     "CommissionStatus",
     "CommissionTotal",
+    "Conversation",
     "HealthReport",
     "MassageLink",
     "MassageLinkError",
+    "MessageKind",
     "Money",
     "PayoutReport",
     "Period",
