@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
     from massage_link.domain.conversation import Conversation
     from massage_link.domain.money import Money
+    from massage_link.domain.period import Period
+    from massage_link.domain.statement import Statement
     from massage_link.errors import MassageLinkError
     from massage_link.health.report import HealthReport, Probe, State, Step
     from massage_link.realtime import Change, Checkpoint, Subscriber
+    from massage_link.usecases.payouts import PayoutReport
     from massage_link.usecases.totals import CommissionTotal
 
 _HOMES = {
@@ -45,10 +48,13 @@ _HOMES = {
     "MassageLinkError": "errors",
     "MessageKind": "domain.chat",
     "Money": "domain.money",
+    "PayoutReport": "usecases.payouts",
+    "Period": "domain.period",
     "Probe": "health.report",
     "RetryPolicy": "client.flow",
     "Role": "domain.booking",
     "State": "health.report",
+    "Statement": "domain.statement",
     "Status": "domain.booking",
     "Step": "health.report",
     "Subscriber": "realtime",
@@ -73,10 +79,13 @@ __all__ = [
     "MassageLinkError",
     "MessageKind",
     "Money",
+    "PayoutReport",
+    "Period",
     "Probe",
     "RetryPolicy",
     "Role",
     "State",
+    "Statement",
     "Status",
     "Step",
     "Subscriber",

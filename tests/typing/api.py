@@ -17,10 +17,13 @@ from massage_link import (
     ChatRead,
     ChatRoom,
     Commission,
+    CommissionEntry,
     Conversation,
     HealthReport,
     MassageLink,
     Money,
+    PayoutReport,
+    Statement,
 )
 from massage_link.domain.calendar import FreeSlot
 from massage_link.realtime import BlockingSubscriber, Change, Subscriber
@@ -52,6 +55,9 @@ def blocking(link: MassageLink, when: datetime) -> None:
     with link.chat.reading(user_id="tom") as reading:
         reading.seen(booking.id, 2)
     assert_type(link.commissions.get(booking.id), Commission)
+    assert_type(link.commissions.refund(booking.id, booking.price, key="k", reason="ill"), CommissionEntry)
+    assert_type(link.commissions.statement("tom", "2026-11"), Statement)
+    assert_type(link.commissions.pay_out("2026-11"), PayoutReport)
     assert_type(link.as_user("anna"), MassageLink)
     assert_type(link.verify_integration(deep=True), HealthReport)
     assert_type(link.bookings.watch(), BlockingSubscriber[Booking])
@@ -81,6 +87,7 @@ async def awaited(link: AsyncMassageLink, when: datetime) -> None:
     async with link.chat.reading(user_id="tom") as reading:
         reading.seen(booking.id, 2)
     assert_type(await link.commissions.get(booking.id), Commission)
+    assert_type(await link.commissions.pay_out("2026-11", dry_run=True), PayoutReport)
     assert_type(await link.verify_integration(), HealthReport)
     watching = link.as_user("tom").bookings.watch()
     assert_type(watching, Subscriber[Booking])
