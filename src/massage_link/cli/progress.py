@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from massage_link.domain.tables import TABLES
-from massage_link.schema import Difference, Kind, columns_of
+if TYPE_CHECKING:  # commands that only want the bar need not wait for the models
+    from massage_link.schema import Difference
 
 __all__ = ["Bar", "show_plan"]
 
-_SIGNS = {Kind.MISSING: "+", Kind.DIFFERENT: "~", Kind.BROKEN: "!"}
+#: By the kind of a difference, a `massage_link.schema.Kind`.
+_SIGNS = {"missing": "+", "different": "~", "broken": "!"}
 
 
 class Bar:
@@ -63,6 +64,9 @@ def show_plan(differences: Sequence[Difference], bar: Bar) -> None:
 
 def _size(difference: Difference) -> int:
     """How many things are made when it is mended: a missing table is one with all its columns and indexes."""
+    from massage_link.domain.tables import TABLES
+    from massage_link.schema import Kind, columns_of
+
     kind, _, name = difference.what.partition(" ")
     if kind != "table" or difference.kind != Kind.MISSING:
         return 1
