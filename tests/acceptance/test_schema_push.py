@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from massage_link import Money
 from massage_link.cli.app import app
 from massage_link.domain.tables import BOOKINGS, TABLES
 from massage_link.testing import running_emulator
-from massage_link.wire.control import create_database, create_table, get_table
+from massage_link.wire.control import create_database, create_table, delete_column, get_table
+from massage_link.wire.rows import list_raw_rows
 
 RUNNER = CliRunner()
 
@@ -46,6 +49,33 @@ def test_a_table_that_differs_is_refused_and_left_as_it_is(tmp_path: Path) -> No
         assert "--allow-destructive" in result.stderr
         found = link.send(get_table(address))
         assert (found["$permissions"], found["columns"]) == (['create("any")'], [])
+
+
+def test_bookings_that_are_older_than_a_new_column_are_read_and_moved_as_before(tmp_path: Path) -> None:
+    younger = ("area", "bufferMinutes", "canary")
+    with running_emulator() as server, server.link() as link:
+        start = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(days=2)
+        booked = link.bookings.request(
+            customer_id="zoe",
+            therapist_id="mara",
+            service="Deep tissue",
+            starts_at=start,
+            ends_at=start + timedelta(hours=1),
+            price=Money(9_505, "EUR"),
+            area="Harbour",
+        )
+        for column in younger:  # as a server is whose tables were made by a version without these
+            link.send(delete_column(link.ports.address(BOOKINGS), column))
+        push = ["schema", "push", "--env-file", str(_env(tmp_path, server.endpoint, server.project_id, server.api_key))]
+        pushed = RUNNER.invoke(app, push)
+        assert pushed.exit_code == 0, pushed.output
+        (row,) = link.send(list_raw_rows(link.ports.address(BOOKINGS), [])).rows
+        assert [row[column] for column in younger] == [None, None, None]
+        found = link.bookings.get(booked.id)
+        assert found.columns() == {**booked.columns(), "area": "", "bufferMinutes": 0}
+        assert [each.id for each in link.bookings.list(therapist_id="mara")] == [booked.id]
+        assert link.bookings.accept(booked.id, by="mara").version == 2
+        assert link.bookings.complete(booked.id, by="mara").status == "completed"
 
 
 def test_a_session_cannot_push(tmp_path: Path) -> None:
