@@ -7,6 +7,7 @@ import inspect
 import os
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -226,6 +227,33 @@ class _AsyncGate(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+class Patient(httpx.HTTPTransport):
+    """Waits when it is told to, by a server that limits a user's calls a minute; a key's are not limited."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it until it is taken."""
+        while (answer := super().handle_request(request)).status_code == httpx.codes.TOO_MANY_REQUESTS:
+            answer.close()
+            time.sleep(_until_reset(answer))
+        return answer
+
+
+class AsyncPatient(httpx.AsyncHTTPTransport):
+    """The same, awaited."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it until it is taken."""
+        while (answer := await super().handle_async_request(request)).status_code == httpx.codes.TOO_MANY_REQUESTS:
+            await answer.aclose()
+            await asyncio.sleep(_until_reset(answer))
+        return answer
+
+
+def _until_reset(answer: httpx.Response) -> float:
+    """Seconds; a server whose clock is ahead of ours is asked again each second."""
+    return max(1.0, float(answer.headers.get("x-ratelimit-reset", 0)) - time.time())
 
 
 def awaited(link: MassageLink, pool: ThreadPoolExecutor) -> AsyncMassageLink:

@@ -13,7 +13,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from marketplace import Market, People, Server
+from marketplace import Market, Patient, People, Server
 from massage_link import Booking, MassageLink
 from massage_link.domain.ids import booking_key_id, read_mark_id
 from massage_link.domain.rows import Row
@@ -263,7 +263,7 @@ def cast(server: Server, people: People) -> Iterator[Cast]:
                     base_url=server.endpoint,
                     headers=dict(headers),
                     timeout=30,
-                    transport=httpx.HTTPTransport(verify=False),
+                    transport=Patient(verify=False),
                 )
             )
             for part, headers in known.items()

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from emulator_live import until
-from marketplace import PATIENCE, Market, People, Person, Server, hired_people
+from marketplace import PATIENCE, AsyncPatient, Market, People, Person, Server, hired_people
 from massage_link import MassageLink
 from massage_link.domain.booking import BookingEvent
 from massage_link.domain.ids import event_id
@@ -42,7 +42,7 @@ class Browser(httpx.AsyncClient):
 
     def __init__(self, server: Server, jwt: str) -> None:
         headers = {"X-Appwrite-Project": server.project_id, "X-Appwrite-JWT": jwt}
-        super().__init__(base_url=server.endpoint, headers=headers, timeout=PATIENCE)
+        super().__init__(base_url=server.endpoint, headers=headers, timeout=PATIENCE, transport=AsyncPatient())
         self._commands = f"/functions/{server.commands}/executions"
 
     async def run(self, body: str, **headers: str) -> httpx.Response:
