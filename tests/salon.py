@@ -21,7 +21,7 @@ from massage_link.domain.people import Therapist
 from massage_link.domain.tables import BOOKING_EVENTS, THERAPISTS
 from massage_link.errors import NotFound
 from massage_link.usecases.ports import Ports, create_derived
-from massage_link.wire.call import Call, nothing, path
+from massage_link.wire.call import Call, nothing, path, raw_json
 from massage_link.wire.executions import CALLER_JWT
 from massage_link.wire.rows import update_row, with_ids
 from massage_link.wire.users import user_jwt
@@ -40,14 +40,15 @@ _FACTS: Mapping[str, Any] = {
 class Browser(httpx.AsyncClient):
     """Appwrite as a signed-in user's own client sees it."""
 
-    def __init__(self, server: Server, jwt: str) -> None:
-        headers = {"X-Appwrite-Project": server.project_id, "X-Appwrite-JWT": jwt}
+    def __init__(self, server: Server, **credential: str) -> None:
+        headers = {"X-Appwrite-Project": server.project_id, **credential}
         super().__init__(base_url=server.endpoint, headers=headers, timeout=PATIENCE, transport=AsyncPatient())
         self._commands = f"/functions/{server.commands}/executions"
 
     async def run(self, body: str, **headers: str) -> httpx.Response:
-        """Run the function `commands`, and show it the JWT of who runs it unless the headers say otherwise."""
-        shown = {CALLER_JWT: str(self.headers["X-Appwrite-JWT"]), **headers}
+        """Run the function `commands`; a JWT is shown to it, unless the headers say otherwise."""
+        jwt = self.headers.get("X-Appwrite-JWT")
+        shown = {**({CALLER_JWT: jwt} if jwt else {}), **headers}
         asked = {"body": body, "async": False, "path": "/", "method": "POST", "headers": shown}
         return await self.post(self._commands, json=asked)
 
@@ -122,7 +123,12 @@ class Salon:
 
     def client(self, person: Person) -> Browser:
         """A signed-in user's own client."""
-        return Browser(self.server, self.link.send(user_jwt(person.id)))
+        return Browser(self.server, **{"X-Appwrite-JWT": self.link.send(user_jwt(person.id))})
+
+    def client_of_session(self, person: Person) -> Browser:
+        """The same, with a session, as a browser has it."""
+        sessions = Call("POST", path("users", person.id, "sessions"), raw_json, {})
+        return Browser(self.server, **{"X-Appwrite-Session": str(self.link.send(sessions)["secret"])})
 
     @property
     def documents(self) -> str:

@@ -269,6 +269,32 @@ async def test_a_forged_header_makes_nobody_somebody_else(
     assert [event.version for event in key_history(salon, booking)] == [1]
 
 
+@pytest.mark.parametrize(
+    ("forged", "status"),
+    [
+        ({}, 404),
+        ({"X-Appwrite-User-Id": "therapist"}, 404),
+        ({"X-Appwrite-User-Jwt": "forged", "X-Appwrite-User-Id": "therapist"}, 403),
+        ({CALLER_JWT: "forged", "X-Appwrite-User-Id": "therapist"}, 403),
+        ({"X-Appwrite-Key": "forged", "X-Appwrite-User-Id": "therapist"}, 500),
+        ({"X-Appwrite-Trigger": "schedule", "X-Appwrite-Event": "databases.d.tables.t.rows.r.create"}, 404),
+    ],
+)
+async def test_a_session_proves_who_calls_and_no_header_does(
+    salon: Salon, forged: Mapping[str, str], status: int
+) -> None:
+    """What a caller sets goes before what Appwrite sets; a JWT can be sent, and not made up."""
+    booking = salon.link.bookings.request(**salon.wish())
+    accept = {"command": "bookings.accept", "arguments": {"bookingId": booking.id, "commandId": "forged"}}
+    headers = {name: value.replace("therapist", salon.people.therapist.id) for name, value in forged.items()}
+    async with salon.client_of_session(salon.people.other_customer) as thief:
+        told, answer = await run_raw(thief, accept, **headers)
+    assert told == status, answer
+    assert [event.version for event in key_history(salon, booking)] == [1]
+    async with salon.client_of_session(salon.people.therapist) as therapist:
+        assert (await run_raw(therapist, accept))[0] == 200
+
+
 def key_history(salon: Salon, booking: Booking) -> list[Any]:
     return list(salon.link.bookings.history(booking.id))
 
