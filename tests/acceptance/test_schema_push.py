@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from checkout import ROOT
-from massage_link import Money
+from marketplace import Market, Server
 from massage_link.cli.app import app
 from massage_link.domain.tables import BOOKINGS, TABLES
 from massage_link.schema import functions_of
@@ -57,16 +56,8 @@ def test_a_table_that_differs_is_refused_and_left_as_it_is(tmp_path: Path) -> No
 def test_bookings_that_are_older_than_a_new_column_are_read_and_moved_as_before(tmp_path: Path) -> None:
     younger = ("area", "bufferMinutes", "canary")
     with running_emulator() as server, server.link() as link:
-        start = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(days=2)
-        booked = link.bookings.request(
-            customer_id="zoe",
-            therapist_id="mara",
-            service="Deep tissue",
-            starts_at=start,
-            ends_at=start + timedelta(hours=1),
-            price=Money(9_505, "EUR"),
-            area="Harbour",
-        )
+        market = Market(Server(server.endpoint, server.project_id, server.api_key), link)
+        booked = link.bookings.request(**market.wish(therapist_id="mara", area="Harbour"))
         for column in younger:  # as a server is whose tables were made by a version without these
             link.send(delete_column(link.ports.address(BOOKINGS), column))
         push = ["schema", "push", "--env-file", str(_env(tmp_path, server.endpoint, server.project_id, server.api_key))]
