@@ -53,19 +53,11 @@ def deployed(*, direct_write: bool) -> Iterator[Server]:
 
 @contextmanager
 def own_functions(server: Server, direct_write: bool) -> Iterator[Server]:
-    """Functions of this run for the server's database; removed at the end.
-
-    Without direct writes that is `commands` alone: its use cases make whatever they need, and a server builds each of
-    the others for half a minute.
-    """
+    """Functions of this run for the server's database, but for the scheduled one; removed at the end."""
     mark = secrets.token_hex(4)
-    wanted = [each for each in functions_of(direct_write=direct_write) if direct_write or each.id == "commands"]
+    wanted = [each for each in functions_of(direct_write=direct_write) if not each.schedule]  # tests sweep themselves
     with server.link() as link, _http(server) as http, ExitStack() as leaving:
-        ids = {
-            function.id: _uploaded(leaving, link, http, function, mark)
-            for function in wanted
-            if not function.schedule  # tests sweep themselves, when they want to
-        }
+        ids = {function.id: _uploaded(leaving, link, http, function, mark) for function in wanted}
         for function_id in ids.values():
             _wait_until_built(http, function_id)
         with_commands = replace(server, commands=ids["commands"])

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from emulator_live import until
-from marketplace import PATIENCE, AsyncPatient, Market, People, Person, Server, hired_people
+from marketplace import PATIENCE, Market, People, Person, Server, hired_people
 from massage_link import MassageLink
 from massage_link.domain.booking import BookingEvent
 from massage_link.domain.ids import event_id
@@ -25,6 +25,7 @@ from massage_link.wire.call import Call, nothing, path, raw_json
 from massage_link.wire.executions import CALLER_JWT
 from massage_link.wire.rows import update_row, with_ids
 from massage_link.wire.users import user_jwt
+from patient import AsyncPatient
 
 EVERY_DAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SERVICE = "Deep tissue"

@@ -20,6 +20,13 @@ def direct_writes() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def trusted_writes() -> Iterator[Server]:
+    """One on which nobody but the key and the functions write."""
+    with deployed(direct_write=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def salon(direct_writes: Server) -> Iterator[Salon]:
     """That server with therapists who have catalogues, and with users."""
     with opened(direct_writes) as salon:

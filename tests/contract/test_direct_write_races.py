@@ -20,7 +20,7 @@ from appwrite.query import Query
 from websockets.asyncio.client import connect
 
 from emulator_live import subscribed
-from marketplace import Market, Patient, People, Person, Server, own_database
+from marketplace import Market, People, Person, Server, own_database
 from massage_link import Booking, MassageLink, Money, Status
 from massage_link.domain.booking import BookingEventType
 from massage_link.domain.draft import Draft, is_booking_row, is_locked
@@ -40,6 +40,7 @@ from massage_link.usecases.sweep import sweep
 from massage_link.wire.call import Call, nothing, path
 from massage_link.wire.rows import with_ids
 from massage_link.wire.users import user_jwt
+from patient import Patient
 from salon import SERVICE, Salon
 from steps import Crash, Steps, at, crash
 
@@ -139,8 +140,9 @@ def stage(server: Server, people: People) -> Iterator[Stage]:
 
         def author(person: Person) -> Author:
             headers = {"X-Appwrite-Project": shop.project_id, "X-Appwrite-JWT": link.send(user_jwt(person.id))}
-            http = httpx.Client(base_url=shop.endpoint, headers=headers, timeout=60, transport=Patient())
-            return Author(person, leaving.enter_context(http), salon.rows)
+            client = httpx.Client(base_url=shop.endpoint, headers=headers, timeout=60, transport=Patient())
+            http = leaving.enter_context(client)
+            return Author(person, http, salon.rows)
 
         everybody = (people.customer, people.other_customer, people.therapist, people.other_therapist)
         seen_by = {person.id: link.as_user(person.id) for person in everybody}
