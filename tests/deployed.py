@@ -109,12 +109,14 @@ def _packed(function: str) -> bytes:
 
 
 def _wait_until_built(http: httpx.Client, function_id: str) -> None:
+    """Until its code is the active one, which a server says a moment after the build is over."""
     until = time.monotonic() + _BUILT_WITHIN
     while time.monotonic() < until:
-        (deployment,) = http.get(f"/{function_id}/deployments").raise_for_status().json()["deployments"]
-        if deployment["status"] == "ready":
+        function = http.get(f"/{function_id}").raise_for_status().json()
+        if function["deploymentId"]:
             return
-        if deployment["status"] == "failed":
+        if function["latestDeploymentStatus"] in {"failed", "canceled"}:
+            (deployment,) = http.get(f"/{function_id}/deployments").raise_for_status().json()["deployments"]
             pytest.fail(f"the server could not build {function_id}: {deployment['buildLogs'][-2_000:]}")
         time.sleep(_POLL)
     pytest.fail(f"the server did not build {function_id} within {_BUILT_WITHIN:.0f} seconds")
