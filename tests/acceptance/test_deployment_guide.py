@@ -17,6 +17,7 @@ from checkout import ROOT, clone
 from massage_link import MassageLink, Money
 from massage_link.cli.app import app
 from massage_link.errors import Unauthorized
+from massage_link.health.credentials import SCOPES
 from massage_link.schema import functions_of
 from massage_link.testing import Emulator, running_emulator
 from massage_link.usecases.provision import push_functions
@@ -73,7 +74,11 @@ def test_the_commands_lead_from_a_clone_and_an_empty_project_to_a_check_that_pas
         timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "✔ All is well" in done.stdout
+    told_by_all = done.stdout + done.stderr
+    assert "✔ All is well" in told_by_all
+    # The Appwrite CLI ends with 0 whatever happens.
+    assert f"Successfully pushed {len(functions_of())} functions" in told_by_all
+    assert "missing scopes" not in told_by_all
     with empty.link() as link:
         states = {each["$id"]: each["latestDeploymentStatus"] for each in link.send(list_functions())}
     assert states == {function.id: "ready" for function in functions_of()}
@@ -83,6 +88,12 @@ def test_the_commands_lead_from_a_clone_and_an_empty_project_to_a_check_that_pas
 def test_the_guide_tells_the_scopes_of_each_function(function: object) -> None:
     definition = next(each for each in functions_of(direct_write=True) if each is function)
     assert set(scopes_of(definition.id)) == set(definition.scopes)
+
+
+def test_the_operators_key_has_what_the_commands_and_the_health_check_need_and_nothing_more() -> None:
+    # The Appwrite CLI lists the domains of each function that it has deployed.
+    pushing = {"functions.write", "rules.read"}
+    assert set(scopes_of("operator's key")) == {*scopes_of("deploy key"), *SCOPES, *pushing}
 
 
 @pytest.fixture(scope="module")
