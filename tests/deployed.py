@@ -33,6 +33,8 @@ FUNCTIONS = ROOT / "functions"
 #: Seconds that a server may take to build a function, while it builds the others too.
 _BUILT_WITHIN = 900.0
 _POLL = 1.0
+#: Seconds for one call: a first execution may be slow, and so may a deletion.
+_PATIENCE = 120.0
 
 
 @contextmanager
@@ -56,7 +58,7 @@ def own_functions(server: Server, direct_write: bool) -> Iterator[Server]:
     """Functions of this run for the server's database, but for the scheduled one; removed at the end."""
     mark = secrets.token_hex(4)
     wanted = [each for each in functions_of(direct_write=direct_write) if not each.schedule]  # tests sweep themselves
-    with server.link() as link, _http(server) as http, ExitStack() as leaving:
+    with server.link(timeout=_PATIENCE) as link, _http(server) as http, ExitStack() as leaving:
         ids = {function.id: _uploaded(leaving, link, http, function, mark) for function in wanted}
         for function_id in ids.values():
             _wait_until_built(http, function_id)
@@ -67,7 +69,7 @@ def own_functions(server: Server, direct_write: bool) -> Iterator[Server]:
 
 def _http(server: Server) -> httpx.Client:
     headers = {"X-Appwrite-Project": server.project_id, "X-Appwrite-Key": server.api_key}
-    return httpx.Client(base_url=f"{server.endpoint}/functions", headers=headers, timeout=120)
+    return httpx.Client(base_url=f"{server.endpoint}/functions", headers=headers, timeout=_PATIENCE)
 
 
 def _uploaded(leaving: ExitStack, link: MassageLink, http: httpx.Client, function: Function, mark: str) -> str:
