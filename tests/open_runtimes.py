@@ -1,7 +1,8 @@
-"""Appwrite's own Python runtime, run on this machine; as a program it writes what it answers in each case.
+"""Record what Appwrite's own Python runtime answers in each case: ``python tests/open_runtimes.py SOURCE``.
 
-It needs aiohttp, which is not among this project's packages, in the version of
-``tests/data/open-runtimes/requirements.txt``; ``python tests/open_runtimes.py`` records the answers with it.
+SOURCE is the folder ``runtimes/python/versions/latest/src`` of a checkout of open-runtimes, which is not part of this
+project. It runs here as its authors wrote it, in a new environment with the version of aiohttp that SOURCE's own
+``requirements.txt`` (in the folder above or in it) names.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runtime_cases import ANSWERS, CASES, DATA, Ask, Case, answer
+from runtime_cases import ANSWERS, CASES, Ask, Case, answer
 
 _SECRET = "throw-away"
 #: The runtime as its container starts it, but with aiohttp's own server instead of gunicorn's workers.
@@ -38,30 +39,32 @@ asyncio.run(main())
 """
 
 
-def interpreter(folder: Path) -> Path:
+def interpreter(folder: Path, source: Path) -> Path:
     """A Python with what the runtime needs, in a new environment."""
     venv.create(folder, with_pip=True)
-    pinned = next(line for line in (DATA / "requirements.txt").read_text().splitlines() if line.startswith("aiohttp"))
+    files = [source / "requirements.txt", source.parent / "requirements.txt"]
+    named = next(file for file in files if file.is_file()).read_text("utf-8").splitlines()
+    pinned = next(line for line in named if line.startswith("aiohttp"))
     python = folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pinned], check=True)
     return python
 
 
-def answers(python: Path, names: Mapping[str, Case] = CASES) -> dict[str, list[dict[str, Any]]]:
+def answers(python: Path, source: Path, names: Mapping[str, Case] = CASES) -> dict[str, list[dict[str, Any]]]:
     """What the runtime does in each case."""
     with ThreadPoolExecutor(4) as pool:
-        return dict(zip(names, pool.map(partial(_answers_of, python), names.values()), strict=True))
+        return dict(zip(names, pool.map(partial(_answers_of, python, source), names.values()), strict=True))
 
 
-def _answers_of(python: Path, case: Case) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory() as place, _serving(python, Path(place), case) as port:
+def _answers_of(python: Path, source: Path, case: Case) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as place, _serving(python, source, Path(place), case) as port:
         return [_asked(Path(place), port, number, ask) for number, ask in enumerate(case.asks)]
 
 
 @contextmanager
-def _serving(python: Path, place: Path, case: Case) -> Iterator[int]:
+def _serving(python: Path, source: Path, place: Path, case: Case) -> Iterator[int]:
     (place / "logs").mkdir()
-    for module in DATA.glob("*.py"):  # only where things are is changed
+    for module in source.glob("*.py"):  # only where things are is changed
         text = module.read_text("utf-8").replace("/mnt/logs/", f"{place}/logs/")
         (place / module.name).write_text(text.replace("/usr/local/server/src/", f"{place}/"), "utf-8")
     for name, text in case.files.items():
@@ -114,9 +117,11 @@ def _kept(file: Path) -> str:
 
 
 def _main() -> None:
+    if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "server.py").is_file():
+        sys.exit("usage: python tests/open_runtimes.py SOURCE, the folder of open-runtimes that holds its server.py")
+    source = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
-        python = Path(sys.argv[1]) if sys.argv[1:] else interpreter(Path(folder))
-        recorded = answers(python)
+        recorded = answers(interpreter(Path(folder), source), source)
     ANSWERS.write_text(json.dumps(recorded, indent=1, ensure_ascii=True) + "\n", "utf-8")
 
 
