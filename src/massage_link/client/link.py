@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -155,6 +156,7 @@ class MassageLink(BaseLink):
         project_id: the Appwrite project.
         api_key, session, jwt: who acts: a key (may write), or a user's session secret or JWT. None: a guest.
         database: id of the database.
+        freeze_after: how long after a booking's end its chat room freezes; None for 48 hours.
         timeout: seconds or an `httpx.Timeout`; 15 s for an answer and 5 s to connect unless said otherwise.
         retries: how often calls that are safe to repeat are repeated.
         transport: an `httpx` transport to use instead of the network.
@@ -175,6 +177,7 @@ class MassageLink(BaseLink):
         session: str | None = None,
         jwt: str | None = None,
         database: str | None = None,
+        freeze_after: timedelta | None = None,
         timeout: float | httpx.Timeout | None = None,
         retries: RetryPolicy | None = None,
         transport: httpx.BaseTransport | None = None,
@@ -182,7 +185,12 @@ class MassageLink(BaseLink):
     ) -> None:
         secrets = {"key": api_key, "session": session, "jwt": jwt}
         http = sync_http(_timeout(timeout), transport)
-        self._set_up(_session(endpoint, project_id, secrets, retries), _ports(ports, database), http, owns=True)
+        self._set_up(
+            _session(endpoint, project_id, secrets, retries),
+            _ports(ports, database=database, freeze_after=freeze_after),
+            http,
+            owns=True,
+        )
 
     def _set_up(self, session: Session, ports: Ports, http: httpx.Client, *, owns: bool) -> None:
         BaseLink.__init__(self, session, ports)
@@ -296,6 +304,7 @@ class AsyncMassageLink(BaseLink):
         session: str | None = None,
         jwt: str | None = None,
         database: str | None = None,
+        freeze_after: timedelta | None = None,
         timeout: float | httpx.Timeout | None = None,
         retries: RetryPolicy | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -303,7 +312,12 @@ class AsyncMassageLink(BaseLink):
     ) -> None:
         secrets = {"key": api_key, "session": session, "jwt": jwt}
         http = async_http(_timeout(timeout), transport)
-        self._set_up(_session(endpoint, project_id, secrets, retries), _ports(ports, database), http, owns=True)
+        self._set_up(
+            _session(endpoint, project_id, secrets, retries),
+            _ports(ports, database=database, freeze_after=freeze_after),
+            http,
+            owns=True,
+        )
 
     def _set_up(self, session: Session, ports: Ports, http: httpx.AsyncClient, *, owns: bool) -> None:
         BaseLink.__init__(self, session, ports)
@@ -446,9 +460,15 @@ def _timeout(timeout: float | httpx.Timeout | None) -> httpx.Timeout | None:
     return httpx.Timeout(timeout)
 
 
-def _ports(ports: Ports | None, database: str | None) -> Ports:
+def _ports(ports: Ports | None, *, database: str | None, freeze_after: timedelta | None) -> Ports:
     ports = ports or Ports()
-    return ports if database is None else replace(ports, database=checked_id("database", database))
+    if database is not None:
+        ports = replace(ports, database=checked_id("database", database))
+    if freeze_after is None:
+        return ports
+    if not isinstance(freeze_after, timedelta) or freeze_after <= timedelta(0):
+        raise UsageError(f"freeze_after is a time longer than none, a timedelta, not {freeze_after!r}.")
+    return replace(ports, freeze_after=freeze_after)
 
 
 def _from_env(env_file: str | Path | None) -> dict[str, Any]:

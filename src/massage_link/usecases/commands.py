@@ -23,14 +23,17 @@ from massage_link.domain.rows import UtcDatetime
 from massage_link.domain.states import Actor, Command, role_in
 from massage_link.domain.wish import BookingWish
 from massage_link.errors import InvalidInput, NotAllowed, NotFound
+from massage_link.usecases.amending import delete_message, edit_message
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.chat import send_message
 from massage_link.usecases.corrections import adjust_commission, refund_booking
 from massage_link.usecases.lookups import BookingOrDraft, find_booking, get_booking
 from massage_link.usecases.payouts import pay_out
 from massage_link.usecases.ports import Ports
+from massage_link.usecases.presence import appear
 from massage_link.usecases.read_marks import mark_read
 from massage_link.usecases.rescheduling import reschedule
+from massage_link.usecases.rooms import freeze_room, reopen_room
 from massage_link.usecases.slots import free_times
 from massage_link.usecases.transitions import Wanted, quote, transition
 from massage_link.wire.call import Flow
@@ -113,6 +116,25 @@ class SendMessage(_Arguments):
     sender_id: _Id | None = None
 
 
+class EditMessage(_Arguments):
+    """``chat.edit``; `n` is the number of the message, `body` its new text."""
+
+    booking_id: _Id
+    n: int
+    body: str
+    client_id: _Id
+    sender_id: _Id | None = None
+
+
+class DeleteMessage(_Arguments):
+    """``chat.delete``."""
+
+    booking_id: _Id
+    n: int
+    client_id: _Id
+    sender_id: _Id | None = None
+
+
 class MarkRead(_Arguments):
     """``chat.mark_read``."""
 
@@ -138,6 +160,27 @@ class PayOut(_Arguments):
     therapist_id: _Id | None = None
     until: UtcDatetime | None = None
     dry_run: bool = False
+
+
+class Appear(_Arguments):
+    """``chat.appear``."""
+
+    booking_id: _Id
+    typing: bool = False
+    user_id: _Id | None = None
+
+
+class FreezeRoom(_Arguments):
+    """``chat.freeze``, for ops."""
+
+    booking_id: _Id
+
+
+class ReopenRoom(_Arguments):
+    """``chat.reopen``, for ops."""
+
+    booking_id: _Id
+    until: UtcDatetime | None = None
 
 
 class FreeSlots(_Arguments):
@@ -260,6 +303,47 @@ def _mark_read(ports: Ports, caller: Caller, asked: MarkRead) -> Flow[Any]:
     return _row((yield from mark_read(ports, asked.booking_id, user_id=caller.user_id, n=asked.n)))
 
 
+def _edit(ports: Ports, caller: Caller, asked: EditMessage) -> Flow[Any]:
+    _is_caller(caller, "senderId", asked.sender_id)
+    yield from _participant(ports, caller, asked.booking_id)
+    told = yield from edit_message(
+        ports, asked.booking_id, asked.n, sender_id=caller.user_id, body=asked.body, client_id=asked.client_id
+    )
+    return _row(told)
+
+
+def _delete(ports: Ports, caller: Caller, asked: DeleteMessage) -> Flow[Any]:
+    _is_caller(caller, "senderId", asked.sender_id)
+    yield from _participant(ports, caller, asked.booking_id)
+    told = yield from delete_message(
+        ports, asked.booking_id, asked.n, sender_id=caller.user_id, client_id=asked.client_id
+    )
+    return _row(told)
+
+
+def _appear(ports: Ports, caller: Caller, asked: Appear) -> Flow[Any]:
+    _is_caller(caller, "userId", asked.user_id)
+    yield from _participant(ports, caller, asked.booking_id)
+    said = yield from appear(ports, asked.booking_id, user_id=caller.user_id, typing=asked.typing)
+    return None if said is None else said.as_json()
+
+
+def _freeze(ports: Ports, caller: Caller, asked: FreezeRoom) -> Flow[Any]:
+    yield from _ops(ports, caller, asked.booking_id, "close")
+    return _row((yield from freeze_room(ports, asked.booking_id)))
+
+
+def _reopen(ports: Ports, caller: Caller, asked: ReopenRoom) -> Flow[Any]:
+    yield from _ops(ports, caller, asked.booking_id, "open")
+    return _row((yield from reopen_room(ports, asked.booking_id, until=asked.until)))
+
+
+def _ops(ports: Ports, caller: Caller, booking_id: str, what: str) -> Flow[None]:
+    actor = yield from _actor(ports, caller, booking_id)
+    if actor.role is not Role.OPS:
+        raise NotAllowed(f"only ops may {what} a conversation, not {actor.role} {actor.id}.")
+
+
 def _participant(ports: Ports, caller: Caller, booking_id: str) -> Flow[None]:
     booking = yield from find_booking(ports, booking_id)
     if isinstance(booking, Booking) and caller.user_id in {booking.customer_id, booking.therapist_id}:
@@ -329,9 +413,14 @@ COMMANDS: Mapping[str, _CommandSpec] = {
     **{f"bookings.{command.value}": _CommandSpec(MoveBooking, _mover(command)) for command in _MOVES},
     "bookings.quote_cancellation": _CommandSpec(QuoteCancellation, _quote),
     "chat.send": _CommandSpec(SendMessage, _send),
+    "chat.edit": _CommandSpec(EditMessage, _edit),
+    "chat.delete": _CommandSpec(DeleteMessage, _delete),
     "chat.mark_read": _CommandSpec(MarkRead, _mark_read),
     "commissions.refund": _CommandSpec(CorrectCommission, _corrector(refund_booking)),
     "commissions.adjust": _CommandSpec(CorrectCommission, _corrector(adjust_commission)),
     "commissions.pay_out": _CommandSpec(PayOut, _pay_out),
+    "chat.appear": _CommandSpec(Appear, _appear),
+    "chat.freeze": _CommandSpec(FreezeRoom, _freeze),
+    "chat.reopen": _CommandSpec(ReopenRoom, _reopen),
     "availability.slots": _CommandSpec(FreeSlots, _slots),
 }

@@ -115,14 +115,24 @@ def create_own_row(table: TableAddress, row_id: str, columns: Mapping[str, Any])
 
 
 def patch_row(
-    table: TableAddress, model: type[M], row_id: str, columns: Mapping[str, Any], *, unless_changed: str
+    table: TableAddress,
+    model: type[M],
+    row_id: str,
+    columns: Mapping[str, Any],
+    permissions: list[str] | None = None,
+    *,
+    unless_changed: str,
 ) -> Call[M]:
-    """Change columns of a row, unless it was written after `unless_changed` (409 ``row_update_conflict``)."""
+    """Change columns of a row, unless it was written after `unless_changed` (409 ``row_update_conflict``).
+
+    Permissions, where they are given, replace those that it has, which needs a key.
+    """
+    body: dict[str, Any] = {"data": dict(without_instructions(columns))}
     return Call(
         "PATCH",
         _rows_path(table, row_id),
         parsed(model),
-        {"data": dict(without_instructions(columns))},
+        body if permissions is None else {**body, "permissions": permissions},
         {"X-Appwrite-Timestamp": unless_changed},
     )
 
