@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from massage_link.health.report import HealthReport
 
 __all__ = ["verify_blocking"]
+
+_A_WHILE = 0.2
 
 
 def verify_blocking(link: MassageLink, *, deep: bool) -> HealthReport:
@@ -27,6 +29,9 @@ def verify_blocking(link: MassageLink, *, deep: bool) -> HealthReport:
     thread = threading.Thread(target=_run, args=(loop, link, deep, started, outcome), name="massage-link health")
     thread.start()
     try:
+        # In short waits: a signal that another thread happens to receive does not wake this one.
+        while not wait([outcome], timeout=_A_WHILE).done:
+            pass
         return outcome.result()
     except BaseException:
         # Ctrl-C in the middle of it: let the check remove what it has written.
