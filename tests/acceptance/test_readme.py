@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GETTING_STARTED = ROOT / "docs" / "getting-started.md"
 INDEX = ROOT / "docs" / "index.md"
+SDK = ROOT / "docs" / "sdk.md"
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def server_of_the_reader() -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize(
     "page",
-    [README, *(pytest.param(page, marks=pytest.mark.long) for page in (GETTING_STARTED, INDEX))],
+    [README, *(pytest.param(page, marks=pytest.mark.long) for page in (GETTING_STARTED, INDEX, SDK))],
     ids=lambda page: page.name,
 )
 def test_every_example_runs_and_prints_what_the_page_says(
