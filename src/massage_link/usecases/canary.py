@@ -51,8 +51,9 @@ _MOST_BOOKINGS = 20
 _PAGE = 100
 #: A function that was reading the booking when it was deleted may still write what belongs to it: so long it is given.
 _AFTERMATH = 0.3
-#: Tables whose row ids begin with a booking's. The bookings themselves come last: as long as they are there, a function
-#: that comes late does nothing new.
+_MOST_LOOKS = 5
+#: Tables whose row ids begin with a booking's. The bookings themselves come last, and after their events, of which a
+#: function would make them anew.
 _DERIVED: tuple[Table[Row], ...] = (
     COMMISSION_ENTRIES,
     COMMISSIONS,
@@ -140,11 +141,7 @@ def remove_canary(ports: Ports, canary: Canary, *, with_rows: bool = True) -> Fl
         Unauthorized: the key may remove no users; the rows are gone, and the note says so.
 
     """
-    removed = 0
-    if with_rows:
-        removed = yield from _remove_rows(ports, canary)
-        yield from Sleep(_AFTERMATH)
-        removed += yield from _remove_rows(ports, canary)
+    removed = (yield from _remove_all_rows(ports, canary)) if with_rows else 0
     yield from _forget(ports, canary)
     return removed
 
@@ -195,6 +192,18 @@ def _forget(ports: Ports, canary: Canary) -> Flow[None]:
         yield from update_row(ports.address(SYSTEM_STATE), SystemState, canary.note_id, {"value": _ROWS_ARE_GONE})
         raise
     yield from delete_rows(ports.address(SYSTEM_STATE), [with_ids([canary.note_id])])
+
+
+def _remove_all_rows(ports: Ports, canary: Canary) -> Flow[int]:
+    """Remove rows until there are none any more: functions may be writing some just now."""
+    removed = yield from _remove_rows(ports, canary)
+    for _ in range(_MOST_LOOKS):
+        yield from Sleep(_AFTERMATH)
+        late = yield from _remove_rows(ports, canary)
+        removed += late
+        if not late:
+            break
+    return removed
 
 
 def _remove_rows(ports: Ports, canary: Canary) -> Flow[int]:
