@@ -102,3 +102,16 @@ def test_the_calls_of_the_page_about_bookings(server: Emulator) -> None:
         assert link.bookings.get(missed.id).status is Status.NO_SHOW
     link.close()
     namespace["ann"]._http.close()  # the guest whom she signed in from has no name
+
+
+def test_what_the_pages_about_the_emulator_plant_can_be_planted() -> None:
+    text = "".join((ROOT / "docs" / page).read_text("utf-8") for page in ("emulator.md", "emulator-events.md"))
+    lines = re.findall(r"^(POST|GET) +/_emulator/(\S+)(?: (\{.*?\}))?(?:  .*)?$", text, re.MULTILINE)
+    faults = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    faults += re.findall(r"^- `(\{.*\})`:", text, re.MULTILINE)
+    assert (len(lines), len(faults)) == (8, 3)
+    with running_emulator() as server:
+        for method, path, body in lines:
+            assert server.control(method, path, json.loads(body) if body else None) is not None, path
+        for fault in faults:
+            assert server.control("POST", "faults", json.loads(fault))["id"]
