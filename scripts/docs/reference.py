@@ -49,13 +49,7 @@ A link is a connection to one project, acting as somebody. What it can do hangs 
     "models.md": (
         "Models",
         "What operations give. Rows are immutable; instants are aware and in UTC; amounts are `Money`.",
-        [
-            ("massage_link", name)
-            for name in (
-                "Booking", "BookingEvent", "Status", "Role", "ChatRoom", "ChatMessage", "Commission",
-                "CommissionEntry", "CommissionStatus", "CommissionTotal", "Money",
-            )
-        ],
+        [],  # every public name that no other page has
     ),
     "realtime.md": (
         "Realtime",
@@ -81,12 +75,15 @@ A link is a connection to one project, acting as somebody. What it can do hangs 
         [("massage_link.testing", "running_emulator"), ("massage_link.testing", "Emulator")],
     ),
 }  # fmt: skip
+_ERRORS_PAGE = {"MassageLinkError", "errors", "__version__"}
 _NOT_SHOWN = {"columns"}
 
 
 def pages() -> dict[str, str]:
     """Texts of the pages by their names."""
-    made = {name: _python_page(*content) for name, content in _PYTHON.items()}
+    elsewhere = _ERRORS_PAGE | {name for *_, names in _PYTHON.values() for _, name in names}
+    others = [("massage_link", name) for name in massage_link.__all__ if name not in elsewhere]
+    made = {name: _python_page(title, about, names or others) for name, (title, about, names) in _PYTHON.items()}
     return {**made, "errors.md": _errors_page(), "cli.md": _commands_page()}
 
 

@@ -21,6 +21,7 @@ README = ROOT / "README.md"
 GETTING_STARTED = ROOT / "docs" / "getting-started.md"
 INDEX = ROOT / "docs" / "index.md"
 SDK = ROOT / "docs" / "sdk.md"
+CHAT = ROOT / "docs" / "chat.md"
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def server_of_the_reader() -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize(
     "page",
-    [README, *(pytest.param(page, marks=pytest.mark.long) for page in (GETTING_STARTED, INDEX, SDK))],
+    [README, *(pytest.param(page, marks=pytest.mark.long) for page in (GETTING_STARTED, INDEX, SDK, CHAT))],
     ids=lambda page: page.name,
 )
 def test_every_example_runs_and_prints_what_the_page_says(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+import massage_link
 from massage_link.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,11 @@ def test_every_operation_is_in_the_reference_with_what_it_gives(reference: dict[
     assert ") -> Booking\n" in page
     assert "-> iterator of Booking\n" in page
     assert "Flow[" not in page
+
+
+def test_every_public_name_is_in_the_reference(reference: dict[str, str]) -> None:
+    shown = set(re.findall(r"^## `(\w+)`$", "".join(reference.values()), re.MULTILINE))
+    assert set(massage_link.__all__) - shown == {"MassageLinkError", "errors", "__version__"}  # the tree of errors
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

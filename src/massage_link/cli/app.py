@@ -12,7 +12,20 @@ import typer
 from typer.core import TyperGroup
 
 from massage_link import __version__
-from massage_link.cli import commissions, demo, emulator, functions, health, init, listen, reconcile, schema, sweep
+from massage_link.cli import (
+    bookings,
+    chat,
+    commissions,
+    demo,
+    emulator,
+    functions,
+    health,
+    init,
+    listen,
+    reconcile,
+    schema,
+    sweep,
+)
 from massage_link.errors import MassageLinkError, UsageError
 
 __all__ = ["app"]
@@ -58,7 +71,10 @@ app = typer.Typer(
 )
 app.add_typer(schema.app, name="schema")
 app.add_typer(functions.app, name="functions")
+app.add_typer(bookings.app, name="bookings")
+app.add_typer(chat.app, name="chat")
 app.add_typer(commissions.app, name="commissions")
+app.command()(bookings.book)
 app.command()(demo.demo)
 app.command()(health.health)
 app.command()(init.init)
