@@ -241,6 +241,7 @@ class _Awaited:
         self.chat = _AwaitedResource(link.chat, pool)
         self.commissions = _AwaitedResource(link.commissions, pool)
         self.availability = _AwaitedResource(link.availability, pool)
+        self.analytics = _AwaitedResource(link.analytics, pool)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._link, name)

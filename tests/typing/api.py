@@ -6,10 +6,20 @@ Each ignored error is one that has to be found: mypy complains about an ignore t
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import assert_type
 
-from massage_link import AsyncMassageLink, Booking, BookingEvent, ChatMessage, ChatRoom, Commission, MassageLink, Money
+from massage_link import (
+    AnalyticsReport,
+    AsyncMassageLink,
+    Booking,
+    BookingEvent,
+    ChatMessage,
+    ChatRoom,
+    Commission,
+    MassageLink,
+    Money,
+)
 from massage_link.domain.calendar import FreeSlot
 from massage_link.realtime import BlockingSubscriber, Change, Subscriber
 
@@ -33,6 +43,9 @@ def blocking(link: MassageLink, when: datetime) -> None:
     assert_type(link.chat.send(booking.id, "hello", sender_id="anna"), ChatMessage)
     assert_type(link.chat.room(booking.id), ChatRoom)
     assert_type(link.commissions.get(booking.id), Commission)
+    report = link.analytics.report(date(2026, 11, 1), when, by=["day", "service"])
+    assert_type(report, AnalyticsReport)
+    assert_type(report.total.answer_p50, timedelta | None)
     assert_type(link.as_user("anna"), MassageLink)
     assert_type(link.bookings.watch(), BlockingSubscriber[Booking])
     with link.as_user("tom").chat.watch() as changes:
@@ -56,6 +69,7 @@ async def awaited(link: AsyncMassageLink, when: datetime) -> None:
     assert_type(await link.availability.slots("tom", "Swedish", when, when), list[FreeSlot])
     assert_type(await link.chat.send(booking.id, "hello", sender_id="anna"), ChatMessage)
     assert_type(await link.commissions.get(booking.id), Commission)
+    assert_type(await link.analytics.report(when, when, by="therapist"), AnalyticsReport)
     watching = link.as_user("tom").bookings.watch()
     assert_type(watching, Subscriber[Booking])
     async with watching as changes:
