@@ -126,7 +126,13 @@ BOOKING_EVENTS = Table(
     "booking_events", "Booking events", BookingEvent, _BOTH, (Index(("bookingId", "version")), Index(("at",)))
 )
 SLOTS = Table("slots", "Slots", Slot, _OPS, (Index(("bookingId",)), Index(("therapistId",))))
-CHAT_ROOMS = Table("chat_rooms", "Chat rooms", ChatRoom, _BOTH, (Index(("customerId",)), Index(("therapistId",))))
+CHAT_ROOMS = Table(
+    "chat_rooms",
+    "Chat rooms",
+    ChatRoom,
+    _BOTH,
+    (Index(("customerId",)), Index(("therapistId",)), Index(("status", "freezesAt"))),
+)
 CHAT_MESSAGES = Table(
     "chat_messages",
     "Chat messages",

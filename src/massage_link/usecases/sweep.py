@@ -23,6 +23,7 @@ from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.lookups import BookingOrDraft, list_bookings
 from massage_link.usecases.ports import Ports, create_derived, find
+from massage_link.usecases.rooms import catch_up
 from massage_link.usecases.transitions import expire_due
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import read_by, update_row
@@ -111,6 +112,7 @@ def _dealt_with(ports: Ports, row: BookingOrDraft, report: SweepReport) -> Flow[
     if isinstance(row, Booking):
         yield from ensure_room(ports, row.id)
         yield from ensure_commission(ports, row.id)
+        yield from catch_up(ports, row)
         return replace(report, checked=report.checked + 1)
     if row.status == Status.DECLINED.value and set(row.permissions) == set(read_by(row.authors)):
         return report

@@ -10,6 +10,7 @@ from datetime import datetime
 from appwrite.query import Query
 
 from massage_link.domain.booking import Booking, BookingEvent, Role, Slot, Status
+from massage_link.domain.chat import ChatMessage
 from massage_link.domain.commission import Commission, charge_fee, split
 from massage_link.domain.ids import checked_id, slot_id
 from massage_link.domain.money import Money
@@ -28,6 +29,8 @@ from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.commit import commit_once
 from massage_link.usecases.lookups import get_booking, list_bookings
 from massage_link.usecases.ports import Ports, find
+from massage_link.usecases.rooms import catch_up
+from massage_link.usecases.system_lines import LineOfChange
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import IDS_PER_QUERY, list_rows, read_by, with_ids
 from massage_link.wire.transactions import Operation, bulk_create, bulk_delete, create, update
@@ -104,6 +107,8 @@ def transition(
     booking = yield from get_booking(ports, booking_id)
     who = actor(booking)
     if (yield from _done_before(ports, booking, wanted, who)):
+        with suppress(MassageLinkError):  # whoever did it may have stopped right after
+            yield from catch_up(ports, booking)
         return booking
     if wanted.expected_version not in {None, booking.version}:
         raise StaleBooking(
@@ -122,19 +127,24 @@ def transition(
     )
     _hold_to_quote(decision, wanted)
 
-    def prepare() -> Flow[tuple[list[Operation], Booking]]:
+    line = LineOfChange(ports, decision.booking, decision.event)
+
+    def prepare() -> Flow[tuple[list[Operation], tuple[Booking, ChatMessage | None]]]:
         commission = None
         if decision.transition.commission is not None:
             commission = yield from ensure_commission(ports, booking_id)
-        return _operations(ports, decision, commission), decision.booking
+        told = yield from line.staged()
+        return [*_operations(ports, decision, commission), *line.operations(told)], (decision.booking, told)
 
-    def outcome() -> Flow[Booking | None]:
+    def outcome() -> Flow[tuple[Booking, ChatMessage | None] | None]:
         known = yield from _outcome(ports, decision)
         if known is None and obstacle is not None:
             yield from obstacle(decision)
-        return known
+        return None if known is None else (known, None)
 
-    return (yield from commit_once(ports, prepare, outcome))
+    booking, told = yield from commit_once(ports, prepare, outcome)
+    yield from line.finish(told)
+    return booking
 
 
 def _done_before(ports: Ports, booking: Booking, wanted: Wanted, who: Actor) -> Flow[bool]:
