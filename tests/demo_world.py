@@ -10,10 +10,11 @@ from massage_link.demo.record import Record, client_id, expectations
 from massage_link.demo.verdict import Books, shares_of
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.chat import SYSTEM_SENDER, ChatMessage, ChatRoom, message
-from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus, accrual
+from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
+from massage_link.domain.entries import accrual
 from massage_link.domain.lines import OPENED, event_client_id
 from massage_link.domain.request import new_booking
-from massage_link.usecases.commissions import totals_of
+from massage_link.usecases.totals import totals_of
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 FIRST, SECOND = "b1", "b2"

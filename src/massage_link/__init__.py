@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from massage_link.domain.money import Money
     from massage_link.errors import MassageLinkError
     from massage_link.realtime import Change, Checkpoint, Subscriber
-    from massage_link.usecases.commissions import CommissionTotal
+    from massage_link.usecases.totals import CommissionTotal
 
 _HOMES = {
     "AnalyticsReport": "domain.analytics",
@@ -38,7 +38,7 @@ _HOMES = {
     "Commission": "domain.commission",
     "CommissionEntry": "domain.commission",
     "CommissionStatus": "domain.commission",
-    "CommissionTotal": "usecases.commissions",
+    "CommissionTotal": "usecases.totals",
     "MassageLink": "client.link",
     "MassageLinkError": "errors",
     "Money": "domain.money",

@@ -19,6 +19,7 @@
     │   ├── NotAvailable            the therapist takes no bookings at that time
     │   ├── StaleBooking            somebody changed the booking first; carries the current one
     │   ├── IdempotencyMismatch     the key was used for a different request
+    │   ├── AmountTooLarge          more than is left of what it is taken from
     │   └── RoomFrozen              the conversation is closed
     ├── NotFound                    no such booking, room, … (or not visible to this credential)
     ├── TransportError              no answer came
@@ -33,6 +34,7 @@
     │   ├── ServerError             5xx
     │   └── NotAppwrite             the answer did not come from Appwrite's API
     ├── UnexpectedAnswer            a 2xx whose body is not what the API documents
+    ├── BrokenLedger                the ledger entries of a booking do not fit together
     ├── OutcomeUnknown              a commit was sent and its outcome could not be read
     └── RealtimeError
         └── RealtimeRefused         the server refuses this connection for good
@@ -48,7 +50,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = [
+    "AmountTooLarge",
     "BadRequest",
+    "BrokenLedger",
     "CheckpointInUse",
     "Conflict",
     "ConnectionFailed",
@@ -176,6 +180,10 @@ class IdempotencyMismatch(RuleError):
     """The idempotency key was used before, for a request with other content."""
 
 
+class AmountTooLarge(RuleError):
+    """More is asked for than is left of what it is taken from; the message says how much is."""
+
+
 class RoomFrozen(RuleError):
     """The conversation is closed; nothing can be written to it."""
 
@@ -266,6 +274,13 @@ class NotAppwrite(StatusError):
 
 class UnexpectedAnswer(MassageLinkError):
     """The server answered 2xx with a body that is not what its API documents."""
+
+
+class BrokenLedger(MassageLinkError):
+    """The ledger entries of a booking do not fit together: one is missing, or not of this booking.
+
+    Nothing is written to such a ledger. ``massage-link reconcile --check`` says what is wrong.
+    """
 
 
 class OutcomeUnknown(MassageLinkError):

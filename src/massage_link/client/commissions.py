@@ -12,7 +12,8 @@ from massage_link.client.watched import Watch, watched, watching
 from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
 from massage_link.domain.ids import checked_text
 from massage_link.domain.tables import COMMISSION_ENTRIES, COMMISSIONS
-from massage_link.usecases.commissions import CommissionTotal, get_commission, totals_of
+from massage_link.usecases.commissions import get_commission
+from massage_link.usecases.totals import CommissionTotal, add_to_totals, totals_of
 from massage_link.wire.call import Flow
 
 if TYPE_CHECKING:
@@ -88,5 +89,7 @@ class AsyncCommissions(CommissionOperations, AsyncResource):
         self, *, therapist_id: str | None = None, status: CommissionStatus | None = None
     ) -> list[CommissionTotal]:
         """Sums per currency, ordered by code, over every commission that the credential may see."""
-        rows = self.list(therapist_id=therapist_id, status=status, page_size=1_000)
-        return totals_of([row async for row in rows])
+        totals: dict[str, CommissionTotal] = {}
+        async for row in self.list(therapist_id=therapist_id, status=status, page_size=1_000):
+            add_to_totals(totals, row)
+        return [totals[currency] for currency in sorted(totals)]

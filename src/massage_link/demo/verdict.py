@@ -12,7 +12,7 @@ from massage_link.demo.record import Kind, Record
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.chat import ChatMessage, ChatRoom
 from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus, EntryKind
-from massage_link.usecases.commissions import CommissionTotal
+from massage_link.usecases.totals import CommissionTotal
 
 __all__ = ["Books", "Problem", "Report", "Shares", "judge", "report", "shares_of"]
 

@@ -15,6 +15,7 @@ __all__ = [
     "BOOKING_ID_LENGTH",
     "booking_key_id",
     "checked_id",
+    "checked_key",
     "checked_text",
     "entry_id",
     "event_id",
@@ -27,6 +28,8 @@ __all__ = [
 BOOKING_ID_LENGTH = 28
 _SLOT_HASH_LENGTH = 26
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
+#: Leaves room for what it is the key of in a ledger entry's reference of 64 characters.
+_KEY = re.compile(r"[a-z0-9][a-z0-9._:-]{0,49}")
 
 
 def _hash(user_id: str, *others: str) -> str:
@@ -48,6 +51,22 @@ def checked_id(name: str, value: str) -> str:
             "beginning with a letter or digit."
         )
     return value
+
+
+def checked_key(name: str, value: str) -> str:
+    """A key that names something that is done once, in lower case: the server compares texts without it.
+
+    Raises:
+        InvalidInput: it is none; the message calls it `name`.
+
+    """
+    key = value.lower() if isinstance(value, str) else ""
+    if not _KEY.fullmatch(key):
+        raise InvalidInput(
+            f"{name} {value!r} is not a key: 1 to 50 characters of a-z, 0-9, '.', '_', ':' and '-', beginning with a "
+            "letter or digit; capitals count as small letters."
+        )
+    return key
 
 
 def checked_text(name: str, value: str) -> str:

@@ -152,14 +152,19 @@ COMMISSIONS = Table(
     "Commissions",
     Commission,
     _THERAPIST,
-    (Index(("therapistId", "status")), Index(("currency", "status"))),
+    (Index(("therapistId", "status")), Index(("currency", "status")), Index(("status", "dueAt"))),
 )
 COMMISSION_ENTRIES = Table(
     "commission_entries",
     "Commission entries",
     CommissionEntry,
     _THERAPIST,
-    (Index(("bookingId", "reference"), unique=True), Index(("bookingId", "n")), Index(("therapistId", "at"))),
+    (
+        Index(("bookingId", "reference"), unique=True),
+        Index(("bookingId", "n")),
+        Index(("therapistId", "at")),
+        Index(("reference",)),
+    ),
 )
 THERAPISTS = Table("therapists", "Therapists", Therapist, frozenset({Reader.ANY}), (Index(("active",)),))
 THERAPIST_TERMS = Table("therapist_terms", "Therapist terms", TherapistTerms, _THERAPIST)

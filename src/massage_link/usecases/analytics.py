@@ -24,7 +24,6 @@ from massage_link.domain.analytics import (
 from massage_link.domain.booking import BookingEventType, Role, Status
 from massage_link.domain.commission import Commission, CommissionStatus
 from massage_link.domain.ids import event_id
-from massage_link.domain.money import Money
 from massage_link.domain.rows import Row, UtcDatetime, to_wire_time
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, COMMISSIONS
 from massage_link.usecases.ports import Ports, rows_with_ids
@@ -125,12 +124,7 @@ def _happenings(ports: Ports, memory: _Memory, lines: Sequence[_Line]) -> Flow[l
 def _earned(ports: Ports, booking_ids: Iterable[str]) -> Flow[dict[str, Earnings]]:
     """What is due or paid by the books, less what was given back."""
     rows = yield from rows_with_ids(ports, COMMISSIONS, Commission, booking_ids)
-    return {row.id: _earnings(row) for row in rows if row.status in _EARNED}
-
-
-def _earnings(row: Commission) -> Earnings:
-    refunded = Money(row.refunded_minor, row.currency), Money(row.refunded_commission_minor, row.currency)
-    return Earnings(row.gross - refunded[0], row.commission - refunded[1])
+    return {row.id: Earnings(row.gross - row.refunded, row.earned) for row in rows if row.status in _EARNED}
 
 
 class _Memory:
