@@ -128,7 +128,7 @@ _LATE, _ON_SITE, _EXPIRED = START - HOUR, START + HOUR / 4, NOW + timedelta(hour
 
 
 def _swept(run: Run) -> Flow[Any]:
-    return sweep(run.ports())
+    return sweep(run.ports(), holder="one")
 
 
 def _requested_late(run: Run) -> Flow[Any]:
@@ -180,7 +180,7 @@ CASES: Mapping[str, Case] = {
             run.ports(_EXPIRED), run.booking_id, Wanted(Command.EXPIRE, command_id="e"), actor=lambda _: SYSTEM
         ),
     ),
-    "expire by the sweeper": Case(Run.made, lambda run: sweep(run.ports(_EXPIRED))),
+    "expire by the sweeper": Case(Run.made, lambda run: sweep(run.ports(_EXPIRED), holder="one")),
     "admit": Case(lambda run: run.draft(), lambda run: admit_booking(run.ports(), run.booking_id), _swept),
     "decline a draft": Case(
         lambda run: run.draft(priceMinor=1), lambda run: admit_booking(run.ports(), run.booking_id), _swept

@@ -48,6 +48,10 @@ class Bar:
         """One more thing is made."""
         self._progress.update(self._task, advance=1, description=what)
 
+    def reach(self, completed: int, what: str) -> None:
+        """So many of the things are made by now."""
+        self._progress.update(self._task, completed=completed, description=what)
+
 
 def show_plan(differences: Sequence[Difference], bar: Bar) -> None:
     """Say on standard error what is missing or differs, and begin the bar."""
