@@ -88,7 +88,7 @@ class SweepReport:
 
     Attributes:
         since, until: what was written in this span of time was looked at, ISO 8601.
-        checked: bookings that were looked at.
+        checked: bookings that were looked at; one with changes that lie apart is counted with each.
         expired: pending bookings whose time to answer was over.
         admitted, declined: drafts that no event had brought to `admit_booking`; a dry run cannot tell which, and
             counts them as `drafts`.
