@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from marketplace import Market, Server, own_database
 from massage_link import Booking, MassageLink, Money
+from massage_link.domain.commission import Commission, CommissionStatus, split
 from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.tables import Table
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.ports import Ports
 from massage_link.wire.call import Call, nothing, path
 
+AT = datetime(2026, 7, 1, 9, tzinfo=UTC)
 POLICY = CancellationPolicy(free_until_hours=24, fee_bps=5_000, no_show_bps=10_000, platform_bps=2_000)
 #: How a booking can end, and what its commission is then: status, gross of 95.05, commission.
 ENDS: Mapping[str, tuple[str, int, int]] = {
@@ -108,3 +110,18 @@ def opened_till(server: Server) -> Iterator[Till]:
 def euros(text: str) -> Money:
     """An amount."""
     return Money.parse(text, "EUR")
+
+
+def opened(gross: Money, rate: int = 3_000) -> Commission:
+    """A commission as it is when the booking is made."""
+    shares = split(gross, rate)
+    return Commission(
+        id="b1",
+        therapist_id="t1",
+        gross_minor=gross.minor,
+        rate_bps=rate,
+        commission_minor=shares.commission.minor,
+        net_minor=shares.net.minor,
+        currency=gross.currency,
+        status=CommissionStatus.PENDING,
+    )

@@ -20,7 +20,8 @@
     │   ├── StaleBooking            somebody changed the booking first; carries the current one
     │   ├── IdempotencyMismatch     the key was used for a different request
     │   ├── AmountTooLarge          more than is left of what it is taken from
-    │   └── RoomFrozen              the conversation is closed
+    │   ├── RoomFrozen              the conversation is closed
+    │   └── TooLate                 the time for it is over
     ├── NotFound                    no such booking, room, … (or not visible to this credential)
     ├── TransportError              no answer came
     │   ├── ConnectionFailed        the request was certainly not processed
@@ -36,6 +37,7 @@
     ├── UnexpectedAnswer            a 2xx whose body is not what the API documents
     ├── BrokenLedger                the ledger entries of a booking do not fit together
     ├── OutcomeUnknown              a commit was sent and its outcome could not be read
+    ├── CheckpointFailed            the progress of a consumer could not be read or written: a full disk, a damaged file
     └── RealtimeError
         └── RealtimeRefused         the server refuses this connection for good
 
@@ -53,6 +55,7 @@ __all__ = [
     "AmountTooLarge",
     "BadRequest",
     "BrokenLedger",
+    "CheckpointFailed",
     "CheckpointInUse",
     "Conflict",
     "ConnectionFailed",
@@ -82,6 +85,7 @@ __all__ = [
     "SlotTaken",
     "StaleBooking",
     "StatusError",
+    "TooLate",
     "TransportError",
     "Unauthorized",
     "UnexpectedAnswer",
@@ -188,6 +192,10 @@ class RoomFrozen(RuleError):
     """The conversation is closed; nothing can be written to it."""
 
 
+class TooLate(RuleError):
+    """The time for it is over: a message can be changed for some minutes only."""
+
+
 class NotFound(MassageLinkError):
     """No such booking, room or commission, or none that this credential may see."""
 
@@ -292,6 +300,10 @@ class OutcomeUnknown(MassageLinkError):
 
 
 # --- realtime ---------------------------------------------------------------------------------------------------------
+class CheckpointFailed(MassageLinkError):
+    """A consumer's progress could not be read or written; what it does not say is dealt with comes again."""
+
+
 class RealtimeError(MassageLinkError):
     """The realtime connection cannot do what was asked."""
 

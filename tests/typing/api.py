@@ -17,6 +17,7 @@ from massage_link import (
     ChatMessage,
     ChatRoom,
     Commission,
+    HealthReport,
     MassageLink,
     Money,
 )
@@ -47,6 +48,7 @@ def blocking(link: MassageLink, when: datetime) -> None:
     assert_type(report, AnalyticsReport)
     assert_type(report.total.answer_p50, timedelta | None)
     assert_type(link.as_user("anna"), MassageLink)
+    assert_type(link.verify_integration(deep=True), HealthReport)
     assert_type(link.bookings.watch(), BlockingSubscriber[Booking])
     with link.as_user("tom").chat.watch() as changes:
         for change in changes:
@@ -70,6 +72,7 @@ async def awaited(link: AsyncMassageLink, when: datetime) -> None:
     assert_type(await link.chat.send(booking.id, "hello", sender_id="anna"), ChatMessage)
     assert_type(await link.commissions.get(booking.id), Commission)
     assert_type(await link.analytics.report(when, when, by="therapist"), AnalyticsReport)
+    assert_type(await link.verify_integration(), HealthReport)
     watching = link.as_user("tom").bookings.watch()
     assert_type(watching, Subscriber[Booking])
     async with watching as changes:

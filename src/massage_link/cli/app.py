@@ -12,7 +12,19 @@ import typer
 from typer.core import TyperGroup
 
 from massage_link import __version__
-from massage_link.cli import analytics, demo, emulator, functions, init, listen, schema, sweep
+from massage_link.cli import (
+    analytics,
+    commissions,
+    demo,
+    emulator,
+    functions,
+    health,
+    init,
+    listen,
+    reconcile,
+    schema,
+    sweep,
+)
 from massage_link.errors import MassageLinkError, UsageError
 
 __all__ = ["app"]
@@ -58,10 +70,13 @@ app = typer.Typer(
 )
 app.add_typer(schema.app, name="schema")
 app.add_typer(functions.app, name="functions")
+app.add_typer(commissions.app, name="commissions")
 app.command()(analytics.analytics)
 app.command()(demo.demo)
+app.command()(health.health)
 app.command()(init.init)
 app.command()(listen.listen)
+app.command()(reconcile.reconcile)
 app.command()(sweep.sweep)
 app.command(context_settings=emulator.PASS_ON)(emulator.emulator)
 

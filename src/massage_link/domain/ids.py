@@ -20,6 +20,7 @@ __all__ = [
     "entry_id",
     "event_id",
     "message_id",
+    "presence_id",
     "read_mark_id",
     "slot_id",
 ]
@@ -111,3 +112,8 @@ def booking_key_id(customer_id: str, idempotency_key: str) -> str:
 def read_mark_id(room_id: str, user_id: str) -> str:
     """Id of a participant's read mark in a room."""
     return _hash(user_id, room_id)[:36]
+
+
+def presence_id(user_id: str) -> str:
+    """Id under which a user's presence is written; the server keeps one a user, whatever its id."""
+    return _hash(user_id, "presence")[:36]

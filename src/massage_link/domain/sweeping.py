@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from massage_link.domain.rows import UtcDatetime
 
@@ -76,6 +76,14 @@ class SweepState(_Memory):
     failed: dict[str, UtcDatetime] = Field(default_factory=dict)
     lease: Lease | None = None
     report: dict[str, object] = Field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> SweepState:
+        """What the row says; as if there were none when it cannot be read, so that a sweep begins anew."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            return cls()
 
     def leased_by_another(self, holder: str, now: datetime) -> bool:
         """Whether somebody else sweeps at this moment."""

@@ -18,9 +18,9 @@ from massage_link.domain.states import LIVE
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKING_TERMS, COMMISSION_ENTRIES, COMMISSIONS, Table
 from massage_link.usecases.lookups import find_booking
 from massage_link.usecases.ports import Ports
-from massage_link.usecases.scanning import each_page, raw_rows
+from massage_link.usecases.scanning import each_page, raw_rows, rows_of
 from massage_link.wire.call import Flow
-from massage_link.wire.rows import list_rows, with_ids
+from massage_link.wire.rows import with_ids
 
 __all__ = ["books_again", "books_of", "parsed_rows"]
 
@@ -83,7 +83,7 @@ def _was_requested(first: BookingEvent | None) -> bool:
 def _by_id(ports: Ports, table: Table[R], ids: Sequence[str]) -> Flow[list[R]]:
     if not ids:
         return []
-    return (yield from list_rows(ports.address(table), table.model, [with_ids(ids), Query.limit(len(ids))]))
+    return (yield from rows_of(ports, table, [with_ids(ids), Query.limit(len(ids))]))
 
 
 def _events(ports: Ports, wanted: Sequence[tuple[str, int]]) -> Flow[dict[str, BookingEvent]]:

@@ -17,7 +17,7 @@ from appwrite.query import Query
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.chat import ChatRoom, MessageKind
 from massage_link.domain.commission import CommissionStatus
-from massage_link.domain.draft import Draft
+from massage_link.domain.draft import Draft, is_locked, is_shared
 from massage_link.domain.lines import event_client_id, freeze_time
 from massage_link.domain.rows import Row
 from massage_link.domain.states import LIVE
@@ -26,12 +26,12 @@ from massage_link.errors import MassageLinkError, NotFound
 from massage_link.usecases.admission import admit_booking
 from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.commissions import refresh_commission
-from massage_link.usecases.lookups import list_bookings
+from massage_link.usecases.lookups import as_draft, list_bookings
 from massage_link.usecases.ports import Ports, find, rows_with_ids
 from massage_link.usecases.rooms import refresh_room
 from massage_link.usecases.system_lines import ensure_lines
 from massage_link.wire.call import Flow
-from massage_link.wire.rows import IDS_PER_QUERY, list_rows, read_by, with_ids
+from massage_link.wire.rows import IDS_PER_QUERY, list_rows, with_ids
 
 __all__ = ["Mender"]
 
@@ -112,10 +112,10 @@ class Mender:
         for first in range(0, len(wanted), IDS_PER_QUERY):
             ids = wanted[first : first + IDS_PER_QUERY]
             rows = yield from list_bookings(self.ports, [with_ids(ids), Query.limit(len(ids))])
-            for draft in rows:
-                if isinstance(draft, Draft) and not _was_declined(draft):
-                    yield from self._tried(draft.id, self._decide(draft))
-            bookings = [row for row in rows if isinstance(row, Booking) and not _never_was(row)]
+            bookings = [row for row in rows if isinstance(row, Booking) and is_shared(row)]
+            known = {booking.id for booking in bookings}
+            for draft in (as_draft(row) for row in rows if row.id not in known):
+                yield from self._tried(draft.id, self._decide(draft))
             self.counts["checked"] += len(bookings)
             for lack in (yield from self._look(bookings, changes or {})):
                 yield from self._tried(lack.booking.id, self._supply(lack))
@@ -206,11 +206,14 @@ class Mender:
 
     # --- putting right ------------------------------------------------------------------------------------------------
     def _decide(self, draft: Draft) -> Flow[None]:
+        # What reads like a draft that was declined may be a booking that its author made to look like that.
+        over = draft.status == Status.DECLINED and is_locked(draft)
         if self.dry_run:
-            self._note("drafts", draft.id)
+            self._note("drafts", draft.id, not over)
             return
         booking = yield from admit_booking(self.ports, draft.id)
-        self.counts["declined" if booking is None else "admitted"] += 1
+        if booking is not None or not over:
+            self.counts["declined" if booking is None else "admitted"] += 1
 
     def _supply(self, lack: _Lack) -> Flow[None]:
         booking_id = lack.booking.id
@@ -260,12 +263,3 @@ def _counted(lack: _Lack) -> Iterator[tuple[str, int]]:
     yield "stale_rooms", lack.stale_room and not lack.lines
     yield "commissions", lack.commission
     yield "stale_commissions", lack.stale_commission
-
-
-def _was_declined(draft: Draft) -> bool:
-    return draft.status == Status.DECLINED.value and set(draft.permissions) == set(read_by(draft.authors))
-
-
-def _never_was(booking: Booking) -> bool:
-    """Whether a row is a draft that was declined: a booking is declined by its second version at the earliest."""
-    return booking.status is Status.DECLINED and booking.version == 1

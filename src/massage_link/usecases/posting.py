@@ -27,7 +27,16 @@ from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow, Sleep
 from massage_link.wire.rows import create_row, list_rows, patch_row, read_by
 
-__all__ = ["change_room", "newest_message", "newest_number", "post", "room_readers", "sent_as", "show_in_room"]
+__all__ = [
+    "change_room",
+    "newest_message",
+    "newest_number",
+    "post",
+    "room_readers",
+    "same_message",
+    "sent_as",
+    "show_in_room",
+]
 
 _ATTEMPTS = 20
 #: Unclear answers to one message before the caller is told; with the same client id it can be sent again.
@@ -99,7 +108,7 @@ def post(
                 doubts.append(error)
             earlier = yield from sent_as(ports, new.room_id, new.client_id)
             if earlier is not None:
-                return _same_message(earlier, new)
+                return same_message(earlier, new)
             if limited is not None:
                 raise limited
             if len(doubts) == _MAX_DOUBTS:
@@ -121,7 +130,8 @@ def post(
     ) from failure
 
 
-def _same_message(earlier: ChatMessage, new: ChatMessage) -> ChatMessage:
+def same_message(earlier: ChatMessage, new: ChatMessage) -> ChatMessage:
+    """The message that was sent before with this client id, when it is the same; IdempotencyMismatch if it is not."""
     # A system line's client id names what it tells of; another version of this package may have worded it otherwise.
     of_platform = earlier.kind is new.kind is MessageKind.SYSTEM
     facts = [(each.sender_id, each.kind, each.body, each.refers_to) for each in (earlier, new)]

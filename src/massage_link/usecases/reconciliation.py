@@ -120,6 +120,7 @@ def reconcile(
     ports: Ports,
     *,
     full: bool = False,
+    settle: timedelta = timedelta(0),
     found: Callable[[Finding], None] = _unheard,
     advance: Callable[[int], None] = _unheard,
 ) -> Flow[Report]:
@@ -128,7 +129,7 @@ def reconcile(
     With `full`, slots that nobody holds are removed, and live bookings get theirs back where the time is still free.
     Amounts are never changed: where booking and entries differ, a person has to decide.
     """
-    return (yield from _Check(ports, found, advance, timedelta(0), repair=True).run(since=None, full=full))
+    return (yield from _Check(ports, found, advance, settle, repair=True).run(since=None, full=full))
 
 
 @dataclass(slots=True)

@@ -7,13 +7,15 @@ from typing import Any, TypeVar
 
 from appwrite.query import Query
 
+from massage_link.domain.rows import Row
 from massage_link.domain.tables import Table
 from massage_link.usecases.ports import Ports
 from massage_link.wire.call import Flow
-from massage_link.wire.rows import IDS_PER_QUERY, list_raw_rows
+from massage_link.wire.rows import IDS_PER_QUERY, list_raw_rows, list_rows
 
-__all__ = ["each_page", "looked_up", "raw_rows"]
+__all__ = ["each_page", "looked_up", "raw_rows", "rows_of"]
 
+R = TypeVar("R", bound=Row)
 T = TypeVar("T")
 
 
@@ -50,6 +52,11 @@ def each_page(
 def raw_rows(ports: Ports, table: Table[Any], queries: Sequence[str]) -> Flow[list[dict[str, Any]]]:
     """Rows as the server wrote them."""
     return (yield from list_raw_rows(ports.address(table), queries)).rows
+
+
+def rows_of(ports: Ports, table: Table[R], queries: Sequence[str]) -> Flow[list[R]]:
+    """Rows of a table."""
+    return (yield from list_rows(ports.address(table), table.model, queries))
 
 
 def looked_up(

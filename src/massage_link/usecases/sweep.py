@@ -23,11 +23,20 @@ from appwrite.query import Query
 
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.chat import RoomStatus
-from massage_link.domain.draft import is_booking_row
+from massage_link.domain.draft import is_shared_row
 from massage_link.domain.rows import Row, to_wire_time
 from massage_link.domain.sweeping import MOST_FAILED, Pass, Stage, SweepReport, SweepState
-from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, CHAT_MESSAGES, CHAT_ROOMS, COMMISSION_ENTRIES, Table
+from massage_link.domain.tables import (
+    BOOKING_EVENTS,
+    BOOKINGS,
+    CHAT_MESSAGES,
+    CHAT_ROOMS,
+    COMMISSION_ENTRIES,
+    SYSTEM_STATE,
+    Table,
+)
 from massage_link.errors import BadRequest, MassageLinkError
+from massage_link.usecases.canary import LEFTOVER_AFTER, leftover, remove_canaries
 from massage_link.usecases.lookups import list_bookings
 from massage_link.usecases.mending import Mender
 from massage_link.usecases.ports import Ports
@@ -175,10 +184,11 @@ class _Run:
     # --- what is due, whenever it was written -------------------------------------------------------------------------
     def _by_the_clock(self) -> Flow[None]:
         yield from self._expire()
-        try:
-            yield from self._freeze()
-        except MassageLinkError as error:
-            log.warning("a room that is to be frozen is left to the next run: %s", error)
+        for what, work in (("a room that is to be frozen", self._freeze), ("a health check", self._canaries)):
+            try:
+                yield from work()
+            except MassageLinkError as error:
+                log.warning("%s is left to the next run: %s", what, error)
 
     def _expire(self) -> Flow[None]:
         stuck = 0  # those that could not be expired stay at the head of the index
@@ -215,6 +225,13 @@ class _Run:
             self.mender.heed_time()
             frozen = yield from freeze_due(self.ports, _DUE_PAGE)
             self.mender.counts["frozen"] += frozen
+
+    def _canaries(self) -> Flow[None]:
+        if self.mender.dry_run:
+            yield from self._count("canaries", SYSTEM_STATE, leftover(self.ports, LEFTOVER_AFTER))
+            return
+        self.mender.heed_time()
+        self.mender.counts["canaries"] += yield from remove_canaries(self.ports, LEFTOVER_AFTER)
 
     def _count(self, name: str, table: Table[Row], queries: Iterable[str]) -> Flow[None]:
         cursor: list[str] = []
@@ -270,7 +287,7 @@ class _Run:
 
     def _dealt_with(self, stage: Stage, rows: list[dict[str, Any]]) -> Flow[None]:
         if stage is Stage.DRAFTS:
-            yield from self.mender.mend(row["$id"] for row in rows if not is_booking_row(row))
+            yield from self.mender.mend(row["$id"] for row in rows if not is_shared_row(row))
         elif stage is Stage.EVENTS:
             changes: dict[str, tuple[int, datetime]] = {}
             for row in rows:

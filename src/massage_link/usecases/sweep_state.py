@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from appwrite.query import Query
-from pydantic import ValidationError
 
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.sweeping import STATE_ID, Lease, SweepState
@@ -24,7 +21,6 @@ __all__ = ["LEASE", "Held", "TakenOverError", "claim", "last_sweep", "look"]
 #: How long nobody else sweeps after a sweeper has been heard of.
 LEASE = timedelta(seconds=60)
 _ATTEMPTS = 3
-log = logging.getLogger("massage_link.sweep")
 
 
 class TakenOverError(Exception):
@@ -51,17 +47,8 @@ def look(ports: Ports) -> Flow[Seen]:
     """Read the memory."""
     page = yield from list_raw_rows(ports.address(SYSTEM_STATE), [with_ids([STATE_ID]), Query.limit(1)])
     row = page.rows[0] if page.rows else None
-    state = SweepState() if row is None else _parsed(row)
+    state = SweepState() if row is None else SweepState.parse(row["value"])
     return Seen(state, None if row is None else row["$updatedAt"], page.server_time)
-
-
-def _parsed(row: dict[str, Any]) -> SweepState:
-    try:
-        state = SweepState.model_validate_json(row["value"])
-    except ValidationError as error:
-        log.warning("what the sweeper remembered cannot be read, so it begins anew: %s", error)
-        return SweepState()
-    return state
 
 
 def last_sweep(ports: Ports) -> Flow[SweepState]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from massage_link.domain.commission import Commission
 from massage_link.domain.money import Money
@@ -34,6 +35,11 @@ class CommissionTotal:
     earned: Money
     paid: Money
     balance: Money
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON values; amounts are in minor units."""
+        sums = {f"{name}Minor": getattr(self, name).minor for name in _SUMS}
+        return {"currency": self.currency, "count": self.count, **sums}
 
 
 _SUMS = ("gross", "commission", "net", "refunded", "earned", "paid", "balance")
