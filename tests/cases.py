@@ -11,10 +11,11 @@ from typing import Any
 
 from marketplace import Market
 from massage_link import MassageLink, Money
+from massage_link.domain.ids import entry_id, message_id
 from massage_link.domain.people import Therapist
 from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.states import Command
-from massage_link.domain.tables import TABLES, THERAPISTS
+from massage_link.domain.tables import CHAT_MESSAGES, CHAT_ROOMS, COMMISSION_ENTRIES, COMMISSIONS, TABLES, THERAPISTS
 from massage_link.domain.wish import BookingWish
 from massage_link.usecases.admission import admit_booking
 from massage_link.usecases.bookings import request_booking
@@ -145,6 +146,16 @@ def _nothing(run: Run) -> None:
     pass
 
 
+def _bereft(run: Run) -> None:
+    """A booking that was accepted, and whose room, lines and commission have come to nothing."""
+    run.made(Command.ACCEPT)
+    run.link.run(ensure_commission(run.ports(), run.booking_id))
+    run.market.remove(CHAT_ROOMS, run.booking_id)
+    run.market.remove(CHAT_MESSAGES, message_id(run.booking_id, 1), message_id(run.booking_id, 2))
+    run.market.remove(COMMISSIONS, run.booking_id)
+    run.market.remove(COMMISSION_ENTRIES, entry_id(run.booking_id, 1))
+
+
 def _with_a_room(run: Run) -> None:
     run.made()
     run.link.run(ensure_room(run.ports(), run.booking_id))
@@ -196,6 +207,7 @@ CASES: Mapping[str, Case] = {
         lambda run: mark_read(run.ports(), run.booking_id, user_id=run.therapist, n=1),
     ),
     "sweep": Case(Run.made, _swept),
+    "sweep up after losses": Case(_bereft, _swept),
 }
 _SERVERS_OWN = {"$createdAt", "$updatedAt", "$sequence", "$databaseId", "$tableId", "commandId", "requestHash"}
 _HASH = re.compile(r"^[0-9a-f]{26,36}(?=_|$)")

@@ -24,14 +24,8 @@ DAY = datetime(2043, 5, 4, 10, tzinfo=UTC)
 @pytest.fixture
 def analytics(server: Server, tmp_path: Path) -> Callable[..., Result]:
     """Runs the command against the server."""
-    lines = {
-        "APPWRITE_ENDPOINT": server.endpoint,
-        "APPWRITE_PROJECT_ID": server.project_id,
-        "APPWRITE_API_KEY": server.api_key,
-        "MASSAGE_LINK_DATABASE": server.database,
-    }
-    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
-    return lambda *options: RUNNER.invoke(app, ["analytics", "--env-file", str(tmp_path / ".env"), *options])
+    command = ["analytics", "--env-file", str(server.env_file(tmp_path))]
+    return lambda *options: RUNNER.invoke(app, [*command, *options])
 
 
 @pytest.fixture

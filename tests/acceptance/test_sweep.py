@@ -40,8 +40,7 @@ from massage_link.usecases.lookups import find_booking
 from massage_link.usecases.ports import create_derived
 from massage_link.usecases.sweep import BUDGET, SweepReport, sweep
 from massage_link.usecases.sweep_state import TakenOverError, claim, last_sweep
-from massage_link.wire.call import Call, nothing, path
-from massage_link.wire.rows import create_row, update_row, with_ids
+from massage_link.wire.rows import create_row, update_row
 from steps import Steps
 
 pytestmark = pytest.mark.emulator_only
@@ -133,12 +132,6 @@ def test_what_is_taken_by_another_is_declined(market: Market, faults: Faults) ->
 
 
 # --- everything that can be missing -----------------------------------------------------------------------------------
-def remove(market: Market, table: Table[Row], *row_ids: str) -> None:
-    """Take rows away, as no event that was delivered ever would."""
-    rows = path("tablesdb", market.server.database, "tables", table.id, "rows")
-    market.link.send(Call("DELETE", rows, nothing, {"queries": [with_ids(row_ids)]}))
-
-
 def whole(market: Market, *moves: Command, **changes: object) -> Run:
     """A booking of which nothing is missing."""
     run = Run(market.link, market)
@@ -165,23 +158,23 @@ def what_is_there(market: Market) -> dict[str, dict[str, dict[str, object]]]:
 
 def lose_room_and_lines(market: Market, booking_id: str) -> None:
     """All that a room is."""
-    remove(market, CHAT_ROOMS, booking_id)
-    remove(market, CHAT_MESSAGES, *(message_id(booking_id, n) for n in (1, 2, 3)))
+    market.remove(CHAT_ROOMS, booking_id)
+    market.remove(CHAT_MESSAGES, *(message_id(booking_id, n) for n in (1, 2, 3)))
 
 
 def lose_ledger(market: Market, booking_id: str) -> None:
     """The commission with its entries."""
-    remove(market, COMMISSIONS, booking_id)
-    remove(market, COMMISSION_ENTRIES, entry_id(booking_id, 1), entry_id(booking_id, 2))
+    market.remove(COMMISSIONS, booking_id)
+    market.remove(COMMISSION_ENTRIES, entry_id(booking_id, 1), entry_id(booking_id, 2))
 
 
 _YEARS_OFF = "2051-01-01T00:00:00.000+00:00"
 LOSSES: Mapping[str, tuple[Callable[[Market, str], None], dict[str, int]]] = {
-    "the room": (lambda market, it: remove(market, CHAT_ROOMS, it), {"rooms": 1}),
+    "the room": (lambda market, it: market.remove(CHAT_ROOMS, it), {"rooms": 1}),
     "the room and its lines": (lose_room_and_lines, {"rooms": 1, "lines": 2}),
-    "the line of a later event": (lambda market, it: remove(market, CHAT_MESSAGES, message_id(it, 3)), {"lines": 1}),
+    "the line of a later event": (lambda market, it: market.remove(CHAT_MESSAGES, message_id(it, 3)), {"lines": 1}),
     "the commission": (lose_ledger, {"commissions": 1}),
-    "the commission but not its entries": (lambda market, it: remove(market, COMMISSIONS, it), {"commissions": 1}),
+    "the commission but not its entries": (lambda market, it: market.remove(COMMISSIONS, it), {"commissions": 1}),
     "what the room shows": (
         lambda market, it: changed(market, CHAT_ROOMS, it, messageCount=1, lastMessage="old"),
         {"stale_rooms": 1},
@@ -372,9 +365,9 @@ def test_a_later_since_passes_over_nothing(market: Market, faults: Faults) -> No
 
 def test_what_cannot_be_dealt_with_is_tried_again_for_a_week(market: Market, faults: Faults) -> None:
     run = whole(market)
-    remove(market, COMMISSIONS, run.booking_id)
-    remove(market, COMMISSION_ENTRIES, entry_id(run.booking_id, 1))
-    remove(market, BOOKING_TERMS, run.booking_id)
+    market.remove(COMMISSIONS, run.booking_id)
+    market.remove(COMMISSION_ENTRIES, entry_id(run.booking_id, 1))
+    market.remove(BOOKING_TERMS, run.booking_id)
     assert swept(run).failed == (run.booking_id,)
     state = market.link.run(last_sweep(run.ports()))
     assert list(state.failed) == [run.booking_id]
@@ -392,7 +385,7 @@ def test_with_too_many_failures_to_remember_the_watermark_stays(
 ) -> None:
     monkeypatch.setattr(sweeping, "MOST_FAILED", 1)
     runs = requested(market, 2)
-    remove(market, BOOKING_TERMS, *(run.booking_id for run in runs))
+    market.remove(BOOKING_TERMS, *(run.booking_id for run in runs))
     assert len(swept(runs[0]).failed) == 2
     state = market.link.run(last_sweep(runs[0].ports()))
     assert (state.watermark, len(state.failed)) == (None, 1)

@@ -211,6 +211,18 @@ async def test_what_cannot_be_reported_is_refused_before_anything_is_read(link: 
         await link.analytics.report(FIRST, LAST, by="week")
 
 
+def test_what_was_given_back_is_taken_off_where_it_was_earned(server: Server) -> None:
+    day = datetime(2041, 5, 1, tzinfo=UTC)
+    with server.link() as link:
+        run = Run(link, Market(server, link))
+        run.booking_id = link.run(request_booking(run.ports(day), run.wish(day + 8 * HOUR))).id
+        for command in (Command.ACCEPT, Command.COMPLETE):
+            link.run(run.move(command, now=day + HOUR))
+        link.commissions.refund(run.booking_id, Money(2_005, "EUR"), key="k", reason="it was cold")
+        total = link.analytics.report(date(2041, 5, 1), date(2041, 5, 2), by=()).total
+    assert (total.revenue("EUR"), total.commission("EUR")) == (Money(7_500, "EUR"), Money(2_250, "EUR"))
+
+
 def test_the_blocking_link_has_it_too(server: Server, books: Books) -> None:
     link: MassageLink
     with server.link() as link:
