@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sweep"]
 
-_STEPS = 1_000
+_STEPS = 100
 
 
 def sweep(
