@@ -40,6 +40,7 @@ from massage_link.usecases.lookups import find_booking
 from massage_link.usecases.ports import create_derived
 from massage_link.usecases.sweep import BUDGET, SweepReport, sweep
 from massage_link.usecases.sweep_state import TakenOverError, claim, last_sweep
+from massage_link.wire.call import Call, nothing, path
 from massage_link.wire.rows import create_row, update_row
 from steps import Steps
 
@@ -391,6 +392,33 @@ def test_with_too_many_failures_to_remember_the_watermark_stays(
     assert len(swept(runs[0]).failed) == 2
     state = market.link.run(last_sweep(runs[0].ports()))
     assert (state.watermark, len(state.failed)) == (None, 1)
+
+
+def test_no_row_that_fails_is_forgotten_however_many_do(market: Market, faults: Faults) -> None:
+    runs = drafted(market, 23)
+    faults.plant(COMMIT, DENIED, times=None)
+    report = swept(runs[0])
+    assert (len(report.failed), report.complete) == (20, True)
+    faults.clear()
+    assert swept(runs[0]).admitted == 23
+    assert {status_of(run) for run in runs} == {Status.PENDING}
+
+
+def test_a_booking_that_its_author_overwrote_long_after_it_was_made_is_made_anew(
+    market: Market, faults: Faults
+) -> None:
+    run = drafted(market)[0]
+    assert swept(run).admitted == 1
+    before = what_is_there(market)
+    changed_state(market, SweepState(watermark=datetime.now(UTC) + timedelta(minutes=3)))
+    assert swept(run).admitted == 0
+    rows = path("tablesdb", market.server.database, "tables", "bookings", "rows", run.booking_id)
+    mine = [f'{right}("user:{run.customer}")' for right in ("read", "update", "delete")]
+    later = {"$updatedAt": (datetime.now(UTC) + timedelta(minutes=2)).isoformat(timespec="milliseconds")}
+    market.link.send(Call("PATCH", rows, nothing, {"data": {"priceMinor": 1, **later}, "permissions": mine}))
+    report = swept(run)
+    assert (report.admitted, report.failed) == (1, ())
+    assert what_is_there(market) == before
 
 
 @pytest.mark.parametrize("value", ["", "no JSON", '{"since": "2026-01-01", "until": "2026-01-02"}', '{"lease": 7}'])

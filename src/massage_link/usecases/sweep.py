@@ -2,8 +2,9 @@
 
 A run looks at what was written since the watermark, less a window, and at the indexes of what is due; so its cost
 follows the change, not the size of the tables. What changed is told by tables whose rows keep their place: every change
-of a booking is a row of `booking_events`, every message and every ledger entry is a row of its own, and drafts are rows
-that were created. A run that has no more time notes how far it came, and the next one goes on there.
+of a booking is a row of `booking_events`, every message and every ledger entry is a row of its own; only drafts, and
+bookings that their authors have overwritten, are found among the rows of `bookings` that were written. A run that has
+no more time notes how far it came, and the next one goes on there.
 
 A lease keeps a second sweeper away; that two work at once is harmless all the same, since every repair is safe to
 repeat, and what is remembered is written only by who read it last.
@@ -63,15 +64,20 @@ log = logging.getLogger("massage_link.sweep")
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """What is read of a table in a pass: which columns, so many rows a call."""
+    """What is read of a table in a pass: rows with a stamp since it began, which columns of them, so many a call.
+
+    They are read in the order of their creation, which nothing changes. Of bookings those that were written count:
+    their authors may have overwritten them.
+    """
 
     table: Table[Row]
     columns: tuple[str, ...]
     page: int
+    stamp: str = "$createdAt"
 
 
 _STREAMS: Mapping[Stage, _Stream] = {
-    Stage.DRAFTS: _Stream(BOOKINGS, ("customerId", "therapistId", "status"), 500),
+    Stage.DRAFTS: _Stream(BOOKINGS, ("customerId", "therapistId", "status"), 500, stamp="$updatedAt"),
     Stage.EVENTS: _Stream(BOOKING_EVENTS, ("bookingId", "version", "at"), 90),
     Stage.MESSAGES: _Stream(CHAT_MESSAGES, ("roomId", "n"), 500),
     Stage.ENTRIES: _Stream(COMMISSION_ENTRIES, ("bookingId", "n"), 500),
@@ -271,19 +277,18 @@ class _Run:
         self.current = self.current.model_copy(update=fresh) if later else None
 
     def _page(self, stream: _Stream, current: Pass) -> Flow[list[dict[str, Any]]]:
-        address = self.ports.address(stream.table)
-
-        def read(since: datetime, *cursor: str) -> Flow[list[dict[str, Any]]]:
-            queries = [Query.greater_than_equal("$createdAt", to_wire_time(since)), Query.order_asc("$createdAt")]
-            wanted = [*queries, Query.select(list(stream.columns)), Query.limit(stream.page), *cursor]
-            return (yield from list_raw_rows(address, wanted)).rows
+        def read(*more: str) -> Flow[list[dict[str, Any]]]:
+            since = Query.greater_than_equal(stream.stamp, to_wire_time(current.since))
+            page = [Query.order_asc("$createdAt"), Query.select(list(stream.columns)), Query.limit(stream.page)]
+            return (yield from list_raw_rows(self.ports.address(stream.table), [since, *page, *more])).rows
 
         if not current.after:
-            return (yield from read(current.since))
+            return (yield from read())
         try:
-            return (yield from read(current.since, Query.cursor_after(current.after)))
+            return (yield from read(Query.cursor_after(current.after)))
         except BadRequest:  # the row is gone: on from its time
-            return (yield from read(current.at or current.since))
+            at = current.at or current.since
+            return (yield from read(Query.greater_than_equal("$createdAt", to_wire_time(at))))
 
     def _dealt_with(self, stage: Stage, rows: list[dict[str, Any]]) -> Flow[None]:
         if stage is Stage.DRAFTS:
@@ -303,7 +308,8 @@ class _Run:
         assert self.current is not None
         whole = (self.current.begun - self.current.since) / timedelta(seconds=1)
         part = ((self.current.at or self.current.since) - self.current.since) / timedelta(seconds=1)
-        return (_STAGES.index(self.current.stage) + min(part / whole, 1.0) if whole > 0 else 1.0) / len(_STAGES)
+        share = min(max(part / whole, 0.0), 1.0) if whole > 0 else 1.0
+        return (_STAGES.index(self.current.stage) + share) / len(_STAGES)
 
     # --- what is told -------------------------------------------------------------------------------------------------
     def report(self, *, complete: bool, elsewhere: bool = False) -> SweepReport:
