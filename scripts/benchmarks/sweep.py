@@ -175,7 +175,7 @@ def rows_of(template: list[tuple[str, str, dict[str, Any]]], number: int) -> Ite
         for table, suffix, columns in template:
             if table in lacks or ("line" in lacks and table == CHAT_MESSAGES.id and suffix == "_2"):
                 continue
-            row = {**columns, "$id": booking_id + suffix, "$createdAt": stamp}
+            row = {**columns, "$id": booking_id + suffix, "$createdAt": stamp, "$updatedAt": stamp}
             for owner in ("bookingId", "roomId"):
                 if owner in row:
                     row[owner] = booking_id

@@ -336,6 +336,28 @@ def test_a_run_goes_on_where_the_one_before_had_no_more_time(
     market.check()
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_drafts_are_found_on_every_page_although_they_move_on_while_they_are_decided(
+    market: Market, faults: Faults, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    _pages_of(monkeypatch, size)
+    runs = drafted(market, 7)
+    assert swept(runs[0]).admitted == 7
+    assert {status_of(run) for run in runs} == {Status.PENDING}
+
+
+def test_drafts_of_one_instant_are_found_however_small_the_pages_are(
+    market: Market, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pages_of(monkeypatch, 2)
+    runs = drafted(market, 7)
+    same = {"$updatedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")}
+    for run in runs:
+        market.link.send(update_row(market.link.ports.address(BOOKINGS), Draft, run.booking_id, same))
+    report = market.link.run(sweep(runs[0].ports(), dry_run=True))
+    assert report.drafts == 7
+
+
 def test_a_place_whose_row_is_gone_by_now_is_found_by_its_time(
     market: Market, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:

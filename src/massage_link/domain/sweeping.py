@@ -22,7 +22,7 @@ MOST_FAILED = 80
 
 
 class Stage(StrEnum):
-    """What is read in a pass, in this order: each is a table whose rows, once written, keep their place."""
+    """What is read in a pass, in this order."""
 
     DRAFTS = "drafts"
     EVENTS = "events"
@@ -48,7 +48,8 @@ class Pass(_Memory):
         since: rows from this time on are looked at.
         begun: when it began; once it is over, the watermark.
         stage: which table it is in.
-        after: the last row that was dealt with there, and its time; empty and None at the beginning of a stage.
+        at: the stamp of the last row that was dealt with there; None at the beginning of a stage.
+        after: the id of that row, to go on behind it; empty goes on with its stamp.
 
     """
 

@@ -64,16 +64,22 @@ log = logging.getLogger("massage_link.sweep")
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """What is read of a table in a pass: rows with a stamp since it began, which columns of them, so many a call.
+    """What is read of a table in a pass: which columns, so many rows a call, in the order of which stamp.
 
-    They are read in the order of their creation, which nothing changes. Of bookings those that were written count:
-    their authors may have overwritten them.
+    Of bookings those that were written count, since their authors may have overwritten them. Such a row can move on
+    while it is read, so there the next page begins with the stamp of the last row, not after that row.
     """
 
     table: Table[Row]
     columns: tuple[str, ...]
     page: int
     stamp: str = "$createdAt"
+
+    def place(self, last: Mapping[str, Any], before: datetime | None) -> dict[str, Any]:
+        """The place behind a page that ends with this row; `before` is the time of the place behind the last one."""
+        at = datetime.fromisoformat(last[self.stamp])
+        moves = self.stamp == "$updatedAt" and at != before  # a page full of one stamp can only be left by its last row
+        return {"after": "" if moves else last["$id"], "at": at}
 
 
 _STREAMS: Mapping[Stage, _Stream] = {
@@ -266,8 +272,7 @@ class _Run:
             yield from self._dealt_with(stage, rows)
             if len(rows) < stream.page:
                 break
-            at = datetime.fromisoformat(rows[-1]["$createdAt"])
-            self.current = self.current.model_copy(update={"after": rows[-1]["$id"], "at": at})
+            self.current = self.current.model_copy(update=stream.place(rows[-1], self.current.at))
             self.progress(self._done())
             if self.held is not None and self.held.is_due:
                 yield from self.held.save(self.remembered(self.report(complete=False)))
@@ -277,18 +282,17 @@ class _Run:
         self.current = self.current.model_copy(update=fresh) if later else None
 
     def _page(self, stream: _Stream, current: Pass) -> Flow[list[dict[str, Any]]]:
-        def read(*more: str) -> Flow[list[dict[str, Any]]]:
-            since = Query.greater_than_equal(stream.stamp, to_wire_time(current.since))
-            page = [Query.order_asc("$createdAt"), Query.select(list(stream.columns)), Query.limit(stream.page)]
-            return (yield from list_raw_rows(self.ports.address(stream.table), [since, *page, *more])).rows
+        def read(*cursor: str) -> Flow[list[dict[str, Any]]]:
+            since = Query.greater_than_equal(stream.stamp, to_wire_time(current.at or current.since))
+            page = [Query.order_asc(stream.stamp), Query.select(list(stream.columns)), Query.limit(stream.page)]
+            return (yield from list_raw_rows(self.ports.address(stream.table), [since, *page, *cursor])).rows
 
         if not current.after:
             return (yield from read())
         try:
             return (yield from read(Query.cursor_after(current.after)))
         except BadRequest:  # the row is gone: on from its time
-            at = current.at or current.since
-            return (yield from read(Query.greater_than_equal("$createdAt", to_wire_time(at))))
+            return (yield from read())
 
     def _dealt_with(self, stage: Stage, rows: list[dict[str, Any]]) -> Flow[None]:
         if stage is Stage.DRAFTS:
@@ -308,7 +312,7 @@ class _Run:
         assert self.current is not None
         whole = (self.current.begun - self.current.since) / timedelta(seconds=1)
         part = ((self.current.at or self.current.since) - self.current.since) / timedelta(seconds=1)
-        share = min(max(part / whole, 0.0), 1.0) if whole > 0 else 1.0
+        share = min(part / whole, 1.0) if whole > 0 else 1.0
         return (_STAGES.index(self.current.stage) + share) / len(_STAGES)
 
     # --- what is told -------------------------------------------------------------------------------------------------
