@@ -117,7 +117,7 @@ async def say(socket: ClientConnection, **message: object) -> dict[str, Any]:
 
 async def heard(socket: ClientConnection) -> dict[str, Any]:
     """The next message."""
-    message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 5))
+    message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 20))
     return message
 
 

@@ -72,17 +72,19 @@ def without_settings() -> Iterator[None]:
 # --- the server -------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Server:
-    """Where to test, with which key, in which database."""
+    """Where to test, with which key, in which database; `commands` is the id of that function there."""
 
     endpoint: str
     project_id: str
     api_key: str = field(repr=False)
     database: str = ""
     emulator: Emulator | None = None
+    commands: str = "commands"
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
         """The arguments with which to make a link with the key."""
-        wanted = {"api_key": self.api_key, "database": self.database or None, **changes}
+        ports = Ports(commands_function=self.commands)
+        wanted = {"api_key": self.api_key, "database": self.database or None, "ports": ports, **changes}
         return {"endpoint": self.endpoint, "project_id": self.project_id, **wanted}
 
     def link(self, **changes: Any) -> MassageLink:
@@ -123,7 +125,8 @@ def own_database(
     with server.link() as link:
         try:
             link.run(push_schema(Ports(database=database), tables=tables, direct_write=direct_write))
-            yield replace(server, database=database)
+            # Users' commands run where `deployed` says; no function works in this database by itself.
+            yield replace(server, database=database, commands=f"commands-of-{database}")
         finally:
             with suppress(NotFound):
                 link.send(delete_database(database))

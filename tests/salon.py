@@ -21,7 +21,8 @@ from massage_link.domain.people import Therapist
 from massage_link.domain.tables import BOOKING_EVENTS, THERAPISTS
 from massage_link.errors import NotFound
 from massage_link.usecases.ports import Ports, create_derived
-from massage_link.wire.call import Call, nothing, path
+from massage_link.wire.call import Call, nothing, path, raw_json
+from massage_link.wire.executions import CALLER_JWT
 from massage_link.wire.rows import update_row, with_ids
 from massage_link.wire.users import user_jwt
 from patient import AsyncPatient
@@ -35,6 +36,22 @@ _FACTS: Mapping[str, Any] = {
     "services": [{"name": SERVICE, "minutes": 60, "priceMinor": 9_505, "currency": "EUR", "bufferMinutes": 10}],
     "policy": {"freeUntilHours": 24, "feeBps": 5_000, "noShowBps": 10_000},
 }
+
+
+class Browser(httpx.AsyncClient):
+    """Appwrite as a signed-in user's own client sees it."""
+
+    def __init__(self, server: Server, **credential: str) -> None:
+        headers = {"X-Appwrite-Project": server.project_id, **credential}
+        super().__init__(base_url=server.endpoint, headers=headers, timeout=PATIENCE, transport=AsyncPatient())
+        self._commands = f"/functions/{server.commands}/executions"
+
+    async def run(self, body: str, **headers: str) -> httpx.Response:
+        """Run the function `commands`; a JWT is shown to it, unless the headers say otherwise."""
+        jwt = self.headers.get("X-Appwrite-JWT")
+        shown = {**({CALLER_JWT: jwt} if jwt else {}), **headers}
+        asked = {"body": body, "async": False, "path": "/", "method": "POST", "headers": shown}
+        return await self.post(self._commands, json=asked)
 
 
 @dataclass(frozen=True)
@@ -105,12 +122,14 @@ class Salon:
         }
         return {**facts, **changes}
 
-    def client(self, person: Person) -> httpx.AsyncClient:
-        """Appwrite as a signed-in user's own client sees it."""
-        jwt = self.link.send(user_jwt(person.id))
-        headers = {"X-Appwrite-Project": self.server.project_id, "X-Appwrite-JWT": jwt}
-        transport = AsyncPatient()
-        return httpx.AsyncClient(base_url=self.server.endpoint, headers=headers, timeout=PATIENCE, transport=transport)
+    def client(self, person: Person) -> Browser:
+        """A signed-in user's own client."""
+        return Browser(self.server, **{"X-Appwrite-JWT": self.link.send(user_jwt(person.id))})
+
+    def client_of_session(self, person: Person) -> Browser:
+        """The same, with a session, as a browser has it."""
+        sessions = Call("POST", path("users", person.id, "sessions"), raw_json, {})
+        return Browser(self.server, **{"X-Appwrite-Session": str(self.link.send(sessions)["secret"])})
 
     @property
     def documents(self) -> str:
@@ -124,7 +143,7 @@ class Salon:
 
     def at(self, now: Callable[[], datetime]) -> Ports:
         """Surroundings with another clock."""
-        return Ports(database=self.server.database, now=now)
+        return Ports(database=self.server.database, now=now, commands_function=self.server.commands)
 
     async def judged(self, *booking_ids: str) -> list[BookingEvent]:
         """The first events of drafts: that they were admitted, or declined."""

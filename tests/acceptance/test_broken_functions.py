@@ -1,7 +1,8 @@
-"""A deployed function that is broken shows as such: in its deployment, in its executions, and in `schema check`."""
+"""A broken function shows: in its deployment, its executions, `schema check` and the health check."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -95,6 +96,16 @@ def _check(server: Emulator, folder: Path) -> str:
     return CliRunner().invoke(app, ["schema", "check", *places]).stdout
 
 
+async def _until_health_says(link: MassageLink, *said: str) -> None:
+    """Until the health check says it of the functions: on a busy machine a probe may be out of time."""
+
+    async def is_said() -> bool:
+        found = (await asyncio.to_thread(link.verify_integration))["functions"].found
+        return all(each in found for each in said)
+
+    await until(is_said, 60)
+
+
 def _booked(link: MassageLink, hour: int) -> str:
     start = datetime.now(UTC).replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=2)
     return link.bookings.request(
@@ -126,12 +137,15 @@ async def test_code_that_fails_shows_in_the_execution_and_the_sweeper_does_its_w
     assert (execution["deploymentId"], execution["trigger"]) == (deployment["$id"], "event")
     assert execution["responseStatusCode"] == status
     assert said in execution["errors"]
+    await _until_health_says(
+        link, f"Function {FUNCTION} failed ", f"with status {status} (execution {execution['$id']})"
+    )
     link.run(sweep(link.ports))
     assert link.commissions.get(booking_id).commission_minor == 2_852
 
 
 async def test_a_build_that_fails_is_told_with_its_log_and_the_code_before_it_stays_in_service(
-    server: Emulator, upload: Upload, tmp_path: Path
+    server: Emulator, link: MassageLink, upload: Upload, tmp_path: Path
 ) -> None:
     sound = await upload.deploy({"main.py": _SOUND})
     requirements = {"requirements.txt": "--no-index\nno-such-package==1\n"}
@@ -143,6 +157,7 @@ async def test_a_build_that_fails_is_told_with_its_log_and_the_code_before_it_st
     said = _check(server, tmp_path)
     assert f"function {FUNCTION}: latestDeploymentStatus is 'failed'" in said
     assert "read the build's log" in said
+    await _until_health_says(link, f"function {FUNCTION}: latestDeploymentStatus is 'failed'")
 
 
 def test_a_function_without_code_is_told(server: Emulator, tmp_path: Path) -> None:

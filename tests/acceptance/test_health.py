@@ -24,7 +24,7 @@ from massage_link.domain.tables import BOOKINGS, CHAT_ROOMS, COMMISSION_ENTRIES,
 from massage_link.health import WITHIN
 from massage_link.health.check import DEEP, SHALLOW
 from massage_link.testing import Emulator, running_emulator
-from massage_link.usecases.canary import hire, new_canary
+from massage_link.usecases.canary import hire, new_canary, remove_canaries
 from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.ports import Ports
@@ -98,12 +98,8 @@ def _nothing_is_left(place: Place) -> Iterator[None]:
 
 
 def states(report: Mapping[str, Any]) -> dict[str, str]:
-    """State by probe; a canary that was only slow, as on a machine that does other things, counts as arrived."""
-    found = {probe["name"]: probe["state"] for probe in report["probes"]}
-    for probe in report["probes"]:
-        slow = probe["state"] == "degraded" and "slower than it shall" in probe["found"]
-        found[probe["name"]] = "ok" if probe["name"] == "canary" and slow else probe["state"]
-    return found
+    """State by probe."""
+    return {probe["name"]: probe["state"] for probe in report["probes"]}
 
 
 def probe_of(report: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -115,10 +111,11 @@ def probe_of(report: Mapping[str, Any], name: str) -> dict[str, Any]:
 def test_a_healthy_server_passes_every_probe_and_each_has_its_time(place: Place) -> None:
     for _ in range(5):  # a machine that does other things may miss an objective; not five times on end
         code, report = place.report("--deep")
-        assert states(report) == dict.fromkeys(ALL_NAMES, "ok")
         if code == 0:
             break
-    assert code == 0, probe_of(report, "canary")
+    assert code == 0, report
+    place.link.run(remove_canaries(place.link.ports, timedelta()))  # of a try that had no time to do so itself
+    assert states(report) == dict.fromkeys(ALL_NAMES, "ok")
     assert report["state"] == "ok"
     assert all(probe["milliseconds"] > 0 for probe in report["probes"])
     assert all(probe["means"] and probe["found"] and not probe["action"] for probe in report["probes"])
@@ -358,7 +355,10 @@ def test_functions_that_fail_show_in_both_probes(tmp_path: Path) -> None:
     (tmp_path / "compute_commission" / "main.py").write_text(broken, "utf-8")
     with running_emulator(functions=tmp_path) as emulator, emulator.link() as link:
         link.send(execute("sweep", {}))
-        first, second = link.verify_integration(deep=True), link.verify_integration()
+        for _ in range(5):  # the other functions have to be started first
+            first, second = link.verify_integration(deep=True), link.verify_integration()
+            if "commission" in first["canary"].found:
+                break
     assert first["canary"].state is State.DOWN
     assert first["canary"].found.startswith("The commission did not become pending")
     assert "compute_commission" in first["canary"].action
@@ -410,7 +410,8 @@ def test_what_a_killed_check_left_is_removed_by_a_later_one(place: Place, under_
     with place.emulator.link(ports=ahead) as link:
         report = link.verify_integration()
     # Ten minutes ahead, the clock probe is red, and nothing else; that something was left is told.
-    assert [probe.name for probe in report.probes if probe.state is not State.OK] == ["clock"]
+    red = {probe.name: probe.found for probe in report.probes if probe.state is not State.OK}
+    assert list(red) == ["clock"], red
 
 
 def test_an_account_that_is_named_like_a_canary_is_nobodys_to_remove(place: Place) -> None:
@@ -446,6 +447,7 @@ def test_watching_prints_a_report_a_line_until_it_is_interrupted(place: Place) -
         assert process.stdout is not None
         first, second = (json.loads(process.stdout.readline()) for _ in range(2))
         process.send_signal(signal.SIGINT)
-        assert process.wait() == 0
+        reports = [first, second, *map(json.loads, process.stdout)]
+        assert process.wait() == reports[-1]["exitCode"]
     assert first["at"] < second["at"]
     assert states(second) == dict.fromkeys(SHALLOW_NAMES, "ok")

@@ -8,6 +8,7 @@ import os
 import signal
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -335,12 +336,14 @@ async def _running(fifo: Path) -> None:
 
 
 @pytest.fixture
-def fifos(tmp_path: Path) -> tuple[Path, Path, Path]:
+def fifos(tmp_path: Path) -> Iterator[tuple[Path, Path, Path]]:
     """Through the first a command says that it runs, through the second it is let go on; it writes the third."""
     begun, go = tmp_path / "begun", tmp_path / "go"
     os.mkfifo(begun)
     os.mkfifo(go)
-    return begun, go, tmp_path / "finished"
+    yield begun, go, tmp_path / "finished"
+    with suppress(OSError):  # nobody waits there: else a command whose listener was killed would wait for ever
+        os.close(os.open(go, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def _slow(fifos: tuple[Path, Path, Path]) -> str:

@@ -19,6 +19,8 @@ from massage_link.testing import running_emulator
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GETTING_STARTED = ROOT / "docs" / "getting-started.md"
+INDEX = ROOT / "docs" / "index.md"
+SDK = ROOT / "docs" / "sdk.md"
 CHAT = ROOT / "docs" / "chat.md"
 
 
@@ -35,14 +37,14 @@ def server_of_the_reader() -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize(
     "page",
-    [README, *(pytest.param(page, marks=pytest.mark.long) for page in (GETTING_STARTED, CHAT))],
+    [README, *(pytest.param(page, marks=pytest.mark.long) for page in (GETTING_STARTED, INDEX, SDK, CHAT))],
     ids=lambda page: page.name,
 )
 def test_every_example_runs_and_prints_what_the_page_says(
     page: Path, tmp_path: Path, server_of_the_reader: dict[str, str]
 ) -> None:
     examples = programs(page)
-    assert len(examples) >= 2
+    assert len(examples) >= (1 if page == INDEX else 2)
     for program, printed in examples:
         assert run(program, tmp_path, server_of_the_reader) == printed
 
@@ -57,7 +59,7 @@ def test_the_ledger_that_the_readme_shows_is_the_demos() -> None:
         assert (currency, str(len(rows)), *(f"{amount:,f}" for amount in amounts)) in shown
 
 
-@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name)
 def test_no_link_of_a_page_leads_nowhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []

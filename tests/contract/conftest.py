@@ -8,14 +8,28 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from deployed import deployed
-from marketplace import LinkMaker
+from marketplace import LinkMaker, Server
 from salon import Salon, opened
 
 
 @pytest.fixture(scope="session")
-def salon() -> Iterator[Salon]:
-    """A server with functions in direct-write mode, therapists with catalogues, and users."""
-    with deployed(direct_write=True) as server, opened(server) as salon:
+def direct_writes() -> Iterator[Server]:
+    """A server with functions in direct-write mode; a named one builds them once for all tests."""
+    with deployed(direct_write=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def trusted_writes() -> Iterator[Server]:
+    """One on which nobody but the key and the functions write."""
+    with deployed(direct_write=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def salon(direct_writes: Server) -> Iterator[Salon]:
+    """That server with therapists who have catalogues, and with users."""
+    with opened(direct_writes) as salon:
         yield salon
 
 

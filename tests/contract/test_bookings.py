@@ -215,6 +215,20 @@ async def test_a_booking_that_is_not_there_is_not_found(link: AsyncMassageLink) 
             await work
 
 
+async def test_a_move_of_a_booking_as_it_was_seen_is_refused_once_it_has_changed(
+    link: AsyncMassageLink, market: Market
+) -> None:
+    seen = await link.bookings.request(**market.wish())
+    await link.bookings.reschedule(seen.id, market.start(), by=seen.customer_id)
+    for move in ("accept", "decline", "cancel"):
+        with pytest.raises(StaleBooking) as refused:
+            await getattr(link.bookings, move)(seen.id, expected_version=seen.version)
+        assert refused.value.current.version == 2
+    assert (await link.bookings.accept(seen.id, expected_version=2)).version == 3
+    with pytest.raises(StaleBooking):
+        await link.bookings.complete(seen.id, expected_version=2)
+
+
 async def test_of_four_who_answer_at_once_one_wins_and_the_others_see_how_it_stands(
     links: LinkMaker, market: Market
 ) -> None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from marketplace import LinkMaker, all_of
@@ -26,7 +25,7 @@ from massage_link.errors import (
 from massage_link.usecases.commands import COMMANDS
 from massage_link.usecases.reported import revive
 from massage_link.wire.executions import CALLER_JWT, execute
-from salon import SERVICE, Salon
+from salon import SERVICE, Browser, Salon
 
 HOUR = timedelta(hours=1)
 Everybody = Mapping[str, AsyncMassageLink]
@@ -45,11 +44,11 @@ async def acting(request: pytest.FixtureRequest, desks: LinkMaker, salon: Salon)
 
 
 @pytest.fixture
-async def clients(salon: Salon) -> AsyncIterator[Callable[[str], httpx.AsyncClient]]:
+async def clients(salon: Salon) -> AsyncIterator[Callable[[str], Browser]]:
     """Appwrite as somebody's own client sees it, by JWT."""
-    made: list[httpx.AsyncClient] = []
+    made: list[Browser] = []
 
-    def client(part: str) -> httpx.AsyncClient:
+    def client(part: str) -> Browser:
         made.append(salon.client(getattr(salon.people, part)))
         return made[-1]
 
@@ -58,12 +57,9 @@ async def clients(salon: Salon) -> AsyncIterator[Callable[[str], httpx.AsyncClie
         await each.aclose()
 
 
-async def run_raw(client: httpx.AsyncClient, body: object, **headers: str) -> tuple[int, Any]:
+async def run_raw(client: Browser, body: object, **headers: str) -> tuple[int, Any]:
     """Status and answer of the function for any body, as JSON or as it is."""
-    shown = {CALLER_JWT: str(client.headers["X-Appwrite-JWT"]), **headers}
-    text = body if isinstance(body, str) else json.dumps(body)
-    asked = {"body": text, "async": False, "path": "/", "method": "POST", "headers": shown}
-    answer = await client.post("/functions/commands/executions", json=asked)
+    answer = await client.run(body if isinstance(body, str) else json.dumps(body), **headers)
     assert answer.status_code == 201, answer.text
     return answer.json()["responseStatusCode"], json.loads(answer.json()["responseBody"])
 
@@ -229,6 +225,15 @@ async def test_a_user_who_is_late_sees_the_booking_as_it_is(acting: Everybody, d
     assert (refused.value.current.status, refused.value.current.version) == (Status.ACCEPTED, 2)
 
 
+async def test_a_user_moves_a_booking_only_as_they_saw_it(acting: Everybody, salon: Salon) -> None:
+    seen = await acting["customer"].bookings.request(**salon.wish())
+    await acting["customer"].bookings.reschedule(seen.id, salon.market.start(), expected_version=1)
+    with pytest.raises(StaleBooking) as refused:
+        await acting["therapist"].bookings.accept(seen.id, expected_version=1)
+    assert refused.value.current.version == 2
+    assert (await acting["therapist"].bookings.accept(seen.id, expected_version=2)).version == 3
+
+
 # --- nobody but oneself -----------------------------------------------------------------------------------------------
 async def test_a_user_acts_as_nobody_else(acting: Everybody, salon: Salon) -> None:
     customer, victim = acting["customer"], salon.people.other_customer.id
@@ -250,9 +255,7 @@ async def test_a_user_acts_as_nobody_else(acting: Everybody, salon: Salon) -> No
     assert (await customer.bookings.get(booking.id)).version == 1
 
 
-async def test_what_a_user_may_not_decide_is_no_argument(
-    clients: Callable[[str], httpx.AsyncClient], salon: Salon
-) -> None:
+async def test_what_a_user_may_not_decide_is_no_argument(clients: Callable[[str], Browser], salon: Salon) -> None:
     customer = clients("customer")
     wish = {
         "therapistId": salon.people.therapist.id,
@@ -271,7 +274,7 @@ async def test_what_a_user_may_not_decide_is_no_argument(
 
 @pytest.mark.parametrize("header", ["X-Appwrite-User-Id", "X-APPWRITE-USER-ID", "x-Appwrite-User-Id"])
 async def test_a_forged_header_makes_nobody_somebody_else(
-    clients: Callable[[str], httpx.AsyncClient], salon: Salon, header: str
+    clients: Callable[[str], Browser], salon: Salon, header: str
 ) -> None:
     """Appwrite refuses the lower-case spelling alone, and its Python runtime then believes the caller's."""
     with MassageLink(**salon.server.arguments()) as key:
@@ -284,11 +287,37 @@ async def test_a_forged_header_makes_nobody_somebody_else(
     assert [event.version for event in key_history(salon, booking)] == [1]
 
 
+@pytest.mark.parametrize(
+    ("forged", "status"),
+    [
+        ({}, 404),
+        ({"X-Appwrite-User-Id": "therapist"}, 404),
+        ({"X-Appwrite-User-Jwt": "forged", "X-Appwrite-User-Id": "therapist"}, 403),
+        ({CALLER_JWT: "forged", "X-Appwrite-User-Id": "therapist"}, 403),
+        ({"X-Appwrite-Key": "forged", "X-Appwrite-User-Id": "therapist"}, 500),
+        ({"X-Appwrite-Trigger": "schedule", "X-Appwrite-Event": "databases.d.tables.t.rows.r.create"}, 404),
+    ],
+)
+async def test_a_session_proves_who_calls_and_no_header_does(
+    salon: Salon, forged: Mapping[str, str], status: int
+) -> None:
+    """What a caller sets goes before what Appwrite sets; a JWT can be sent, and not made up."""
+    booking = salon.link.bookings.request(**salon.wish())
+    accept = {"command": "bookings.accept", "arguments": {"bookingId": booking.id, "commandId": "forged"}}
+    headers = {name: value.replace("therapist", salon.people.therapist.id) for name, value in forged.items()}
+    async with salon.client_of_session(salon.people.other_customer) as thief:
+        told, answer = await run_raw(thief, accept, **headers)
+    assert told == status, answer
+    assert [event.version for event in key_history(salon, booking)] == [1]
+    async with salon.client_of_session(salon.people.therapist) as therapist:
+        assert (await run_raw(therapist, accept))[0] == 200
+
+
 def key_history(salon: Salon, booking: Booking) -> list[Any]:
     return list(salon.link.bookings.history(booking.id))
 
 
-async def test_without_a_proof_of_who_calls_nothing_is_done(clients: Callable[[str], httpx.AsyncClient]) -> None:
+async def test_without_a_proof_of_who_calls_nothing_is_done(clients: Callable[[str], Browser]) -> None:
     client = clients("customer")
     for jwt in ("", "not.a.jwt", str(client.headers["X-Appwrite-JWT"])[:-4] + "AAAA"):
         status, answer = await run_raw(client, {"command": "bookings.accept", "arguments": {}}, **{CALLER_JWT: jwt})
@@ -298,7 +327,7 @@ async def test_without_a_proof_of_who_calls_nothing_is_done(clients: Callable[[s
 async def test_a_guest_gives_no_commands_and_a_key_needs_none(desks: LinkMaker, salon: Salon) -> None:
     with pytest.raises((Unauthorized, CredentialRequired)):
         await desks(api_key=None).bookings.accept("any")
-    execution = await desks().send(execute("commands", {"command": "bookings.accept", "arguments": {}}))
+    execution = await desks().send(execute(salon.server.commands, {"command": "bookings.accept", "arguments": {}}))
     assert (execution.response_status, json.loads(execution.response_body)["error"]["type"]) == (403, "NotAllowed")
 
 
@@ -321,18 +350,14 @@ async def test_a_guest_gives_no_commands_and_a_key_needs_none(desks: LinkMaker, 
         ({"command": "chat.send", "arguments": {"bookingId": "b", "clientId": "c"}}, "body: Field required"),
     ],
 )
-async def test_what_is_no_command_is_told_so(
-    clients: Callable[[str], httpx.AsyncClient], body: object, said: str
-) -> None:
+async def test_what_is_no_command_is_told_so(clients: Callable[[str], Browser], body: object, said: str) -> None:
     status, answer = await run_raw(clients("customer"), body)
     assert (status, answer["error"]["type"]) == (400, "InvalidInput")
     assert said in answer["error"]["message"]
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:00+00:00", "2026-12-01T10:00:00"])
-async def test_times_that_can_not_be_are_refused(
-    clients: Callable[[str], httpx.AsyncClient], salon: Salon, moment: str
-) -> None:
+async def test_times_that_can_not_be_are_refused(clients: Callable[[str], Browser], salon: Salon, moment: str) -> None:
     customer = clients("customer")
     booking = salon.link.bookings.request(**salon.wish())
     asked = {"therapistId": salon.people.therapist.id, "service": SERVICE, "startsAt": moment, "idempotencyKey": "k"}
@@ -344,9 +369,7 @@ async def test_times_that_can_not_be_are_refused(
 
 
 # --- repeats ----------------------------------------------------------------------------------------------------------
-async def test_a_command_that_is_repeated_changes_nothing_more(
-    clients: Callable[[str], httpx.AsyncClient], salon: Salon
-) -> None:
+async def test_a_command_that_is_repeated_changes_nothing_more(clients: Callable[[str], Browser], salon: Salon) -> None:
     customer = clients("customer")
     booking = salon.link.bookings.request(**salon.wish())
     new = booking.starts_at + HOUR
@@ -363,9 +386,7 @@ async def test_a_command_that_is_repeated_changes_nothing_more(
     assert [event.version for event in key_history(salon, booking)] == [1, 2, 3]
 
 
-async def test_a_command_id_serves_for_one_command_of_one_user(
-    clients: Callable[[str], httpx.AsyncClient], salon: Salon
-) -> None:
+async def test_a_command_id_serves_for_one_command_of_one_user(clients: Callable[[str], Browser], salon: Salon) -> None:
     booking = salon.link.bookings.request(**salon.wish())
     arguments = {"bookingId": booking.id, "commandId": "k-1"}
     accept = {"command": "bookings.accept", "arguments": arguments}

@@ -178,6 +178,31 @@ async def test_two_who_write_and_edit_at_once_are_numbered_without_gaps(talk: Ta
     assert [each.n async for each in talk.key.chat.messages(talk.booking.id)] == list(range(1, 13))
 
 
+async def test_people_who_write_meanwhile_refuse_no_change_of_the_booking(talk: Talk) -> None:
+    """And every change has its line, whether it went along with the change or came right after."""
+
+    async def chatter(person: Person) -> None:
+        for number in range(12):
+            await talk.send(person, f"{number}")
+
+    async def changes() -> None:
+        bookings, booking_id = talk.key.bookings, talk.booking.id
+        await bookings.accept(booking_id)
+        for hours in (1, 2, 3):
+            await bookings.reschedule(booking_id, talk.booking.starts_at + timedelta(hours=hours))
+        await bookings.start(booking_id)
+        await bookings.complete(booking_id)
+
+    done = await gathered(chatter(talk.ann), chatter(talk.tom), changes())
+    assert not [each for each in done if isinstance(each, BaseException)]
+    messages = await all_of(talk.key.chat.messages(talk.booking.id))
+    assert [each.n for each in messages] == list(range(1, 1 + 1 + 24 + 6))
+    told = [each.client_id for each in messages if each.kind is MessageKind.SYSTEM]
+    assert told == ["opened", *(f"event:{version}" for version in range(2, 8))]
+    room = await talk.key.chat.room(talk.booking.id)
+    assert room.message_count == len(messages)
+
+
 # --- unread -----------------------------------------------------------------------------------------------------------
 async def test_unread_is_what_the_other_said_above_the_mark(talk: Talk) -> None:
     assert (await talk.send(talk.ann, "one"), await talk.send(talk.ann, "two")) == (2, 3)
@@ -203,6 +228,18 @@ async def test_lines_edits_and_what_was_taken_back_are_not_unread(talk: Talk) ->
 async def test_a_stranger_counts_nothing(talk: Talk) -> None:
     await talk.send(talk.ann, "one")
     assert await talk.refusal(talk.unread(talk.stranger)) is (NotAllowed if talk.by_key else NotFound)
+
+
+async def test_who_signed_in_counts_as_themselves(talk: Talk) -> None:
+    """By a session the SDK does not know who it acts as, and asks."""
+    n = await talk.send(talk.ann, "one")
+    tom = await talk.key.sign_in(talk.tom.email, talk.tom.password)
+    assert await tom.chat.unread(talk.booking.id) == 1
+    assert (await tom.chat.unread_total()).rooms[talk.booking.id] == 1
+    with pytest.raises(NotAllowed, match="acts for themselves"):
+        await tom.chat.unread(talk.booking.id, user_id=talk.ann.id)
+    await tom.chat.mark_read(talk.booking.id, n)
+    assert await tom.chat.unread(talk.booking.id) == 0
 
 
 async def test_read_marks_are_seen_by_both(talk: Talk) -> None:

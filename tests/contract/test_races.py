@@ -20,7 +20,6 @@ from massage_link.domain.states import Command
 from massage_link.domain.tables import BOOKINGS, SLOTS
 from massage_link.errors import MassageLinkError, SlotTaken, StaleBooking
 from massage_link.usecases.transitions import Wanted, acting, transition
-from massage_link.wire.executions import CALLER_JWT
 from salon import Salon
 
 _EACH = {"key": 34, "commands": 33, "documents": 17, "rows": 16}
@@ -96,11 +95,7 @@ async def test_of_four_who_move_a_booking_by_key_and_by_commands_one_wins(
         if expected is not None:
             arguments["expectedVersion"] = expected
         body = json.dumps({"command": f"bookings.{name}", "arguments": arguments})
-        shown = {CALLER_JWT: clients[part].headers["X-Appwrite-JWT"]}
-        asked = {"body": body, "async": False, "path": "/", "method": "POST", "headers": shown}
-        answer = json.loads(
-            (await clients[part].post("/functions/commands/executions", json=asked)).json()["responseBody"]
-        )
+        answer = json.loads((await clients[part].run(body)).json()["responseBody"])
         return Status(answer["result"]["status"]) if "result" in answer else str(answer["error"]["type"])
 
     async def by_key() -> Status | str:

@@ -204,7 +204,8 @@ def reopen(
     booking: _Booking,
     *,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="When it freezes, with its zone; left out: in 48 hours.")
+        str | None,
+        typer.Option(metavar="TIME", help="When it freezes, with its zone; left out: by the rule, or in 48 hours."),
     ] = None,
     as_json: AsJson = False,
     env_file: EnvFile = _ENV,

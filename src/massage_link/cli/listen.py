@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,6 +50,7 @@ def listen(
         int | None,
         typer.Option(min=0, metavar="MINUTES", help="Only so far from accepted bookings.", rich_help_panel=_RULES),
     ] = None,
+    env_file: Annotated[Path, typer.Option(help="Settings, beside those of the environment.")] = Path(".env"),
 ) -> None:
     """Listen to requests: ring, show, answer by key (a, d), or hand them to scripts.
 
@@ -60,7 +62,7 @@ def listen(
     from massage_link.settings import Settings
     from massage_link.worker.process import Wish
 
-    settings = Settings.load()
+    settings = Settings.load(env_file)
     wish = Wish(
         user_id=_user(settings, therapist, everybody=everybody, as_user=as_user),
         everybody=everybody,

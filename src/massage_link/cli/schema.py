@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from massage_link.client.link import MassageLink
     from massage_link.schema import Difference
 
 __all__ = ["app"]
@@ -61,6 +62,14 @@ def push(
             help="Also change what differs. A column of another type is deleted and made anew: its data is lost.",
         ),
     ] = False,
+    functions: Annotated[
+        bool,
+        typer.Option(
+            "--functions",
+            help="Also create the functions, or bring their settings to what the model says; their code comes with "
+            "`appwrite push functions`, or from the folder of `massage-link emulator --functions`.",
+        ),
+    ] = False,
     root: Root = Path(),
     env_file: EnvFile = Path(".env"),
 ) -> None:
@@ -73,8 +82,11 @@ def push(
     from massage_link.client.link import MassageLink
     from massage_link.usecases.provision import databases_beside, push_schema
 
+    mode = _mode(root) if direct_write is None else direct_write
     with MassageLink.from_env(env_file) as link, Bar() as bar:
         link.require_key("schema push")
+        if functions:
+            _require_the_usual_database(link)
         for database in link.run(databases_beside(link.ports)):
             typer.echo(
                 f"Beware: `appwrite push tables` would delete the database {database} of this project.", err=True
@@ -82,14 +94,35 @@ def push(
         made = link.run(
             push_schema(
                 link.ports,
-                direct_write=_mode(root) if direct_write is None else direct_write,
+                direct_write=mode,
                 allow_destructive=allow_destructive,
                 announce=lambda differences: show_plan(differences, bar),
                 advance=bar.advance,
                 progress=lambda table: typer.echo(f"{table} is complete."),
             )
         )
+        if functions:
+            _push_functions(link, direct_write=mode)
     typer.echo(f"{made} tables, columns and indexes were made or changed." if made else "Nothing was missing.")
+
+
+def _require_the_usual_database(link: MassageLink) -> None:
+    from massage_link.domain.tables import DATABASE
+    from massage_link.errors import UsageError
+
+    if link.ports.database != DATABASE:
+        raise UsageError(f"the functions work in the database {DATABASE}, and MASSAGE_LINK_DATABASE names another.")
+
+
+def _push_functions(link: MassageLink, *, direct_write: bool) -> None:
+    from massage_link.usecases.provision import push_functions
+    from massage_link.wire.control import get_function
+
+    pushed: list[str] = []
+    link.run(push_functions(direct_write=direct_write, progress=pushed.append))
+    for function in pushed:
+        has_code = link.send(get_function(function))["deploymentId"]
+        typer.echo(f"function {function} is complete." if has_code else f"function {function} has no code yet.")
 
 
 @app.command()

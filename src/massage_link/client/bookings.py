@@ -132,13 +132,17 @@ class BookingOperations(Resource):
         return request_booking(self._ports, wish, idempotency_key=idempotency_key, exception=exception)
 
     @operation
-    def accept(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+    def accept(
+        self, booking_id: str, *, by: str | None = None, reason: str = "", expected_version: int | None = None
+    ) -> Flow[Booking]:
         """Accept a pending booking; the therapist may read the address from now on.
 
         Args:
             booking_id: which booking.
             by: id of the therapist who accepts; None acts as ops, which a key is trusted with, or the signed-in user.
             reason: said to the customer, at most 500 characters.
+            expected_version: of the booking as it was seen: `StaleBooking` when it was changed since. None takes it as
+                it is by now.
 
         Raises:
             NotFound: there is no such booking.
@@ -147,12 +151,14 @@ class BookingOperations(Resource):
             StaleBooking: somebody changed it first; carries the booking as it is now.
 
         """
-        return self._move("accept", Command.ACCEPT, booking_id, by, reason)
+        return self._move("accept", Command.ACCEPT, booking_id, by, reason, expected_version=expected_version)
 
     @operation
-    def decline(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+    def decline(
+        self, booking_id: str, *, by: str | None = None, reason: str = "", expected_version: int | None = None
+    ) -> Flow[Booking]:
         """Decline a pending booking; its time becomes free, its commission void. Arguments and errors as `accept`."""
-        return self._move("decline", Command.DECLINE, booking_id, by, reason)
+        return self._move("decline", Command.DECLINE, booking_id, by, reason, expected_version=expected_version)
 
     @operation
     def cancel(
@@ -162,6 +168,7 @@ class BookingOperations(Resource):
         by: str | None = None,
         reason: str = "",
         quoted: Quote | None = None,
+        expected_version: int | None = None,
     ) -> Flow[Booking]:
         """Cancel a booking that has not ended; its time becomes free.
 
@@ -172,13 +179,18 @@ class BookingOperations(Resource):
             by: as in `accept`.
             reason: said to the other side, at most 500 characters.
             quoted: hold to this quote: `StaleBooking` when the booking was changed since, or costs more by now.
+            expected_version: as in `accept`; a quote has one already.
 
         Errors as `accept`.
 
         """
         if not isinstance(quoted, Quote | None):
             raise InvalidInput(f"quoted is what quote_cancellation gave, not {quoted!r}.")
-        held_to = {} if quoted is None else {"expected_version": quoted.version, "at_most_minor": quoted.fee.minor}
+        if quoted is None:
+            return self._move("cancel", Command.CANCEL, booking_id, by, reason, expected_version=expected_version)
+        if expected_version not in {None, quoted.version}:
+            raise InvalidInput(f"the quote is of version {quoted.version}, not of {expected_version}: leave one out.")
+        held_to = {"expected_version": quoted.version, "at_most_minor": quoted.fee.minor}
         return self._move("cancel", Command.CANCEL, booking_id, by, reason, **held_to)
 
     @operation
@@ -198,7 +210,13 @@ class BookingOperations(Resource):
 
     @operation
     def reschedule(
-        self, booking_id: str, starts_at: datetime, *, by: str | None = None, reason: str = ""
+        self,
+        booking_id: str,
+        starts_at: datetime,
+        *,
+        by: str | None = None,
+        reason: str = "",
+        expected_version: int | None = None,
     ) -> Flow[Booking]:
         """Move a booking to another time, in one atomic step; its length and price stay.
 
@@ -209,6 +227,7 @@ class BookingOperations(Resource):
             starts_at: the new beginning, an aware instant on a whole minute, in the future; may overlap the old time.
             by: id of the customer or therapist who moves it; None acts as ops, who may move it outside the hours.
             reason: said to the other side, at most 500 characters.
+            expected_version: as in `accept`.
 
         Raises:
             SlotTaken: the time is held by another booking; carries free times nearby.
@@ -218,20 +237,33 @@ class BookingOperations(Resource):
         and those of `accept`.
 
         """
-        return self._move("reschedule", Command.RESCHEDULE, booking_id, by, reason, starts_at=starts_at)
+        held_to = {"expected_version": expected_version, "starts_at": starts_at}
+        return self._move("reschedule", Command.RESCHEDULE, booking_id, by, reason, **held_to)
 
     @operation
-    def start(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+    def start(
+        self, booking_id: str, *, by: str | None = None, reason: str = "", expected_version: int | None = None
+    ) -> Flow[Booking]:
         """Mark an accepted booking as in progress. Arguments and errors as `accept`."""
-        return self._move("start", Command.START, booking_id, by, reason)
+        return self._move("start", Command.START, booking_id, by, reason, expected_version=expected_version)
 
     @operation
-    def complete(self, booking_id: str, *, by: str | None = None, reason: str = "") -> Flow[Booking]:
+    def complete(
+        self, booking_id: str, *, by: str | None = None, reason: str = "", expected_version: int | None = None
+    ) -> Flow[Booking]:
         """Complete a booking: its commission falls due. Arguments and errors as `accept`."""
-        return self._move("complete", Command.COMPLETE, booking_id, by, reason)
+        return self._move("complete", Command.COMPLETE, booking_id, by, reason, expected_version=expected_version)
 
     @operation
-    def no_show(self, booking_id: str, reason: str, *, by: str | None = None, waive_fee: bool = False) -> Flow[Booking]:
+    def no_show(
+        self,
+        booking_id: str,
+        reason: str,
+        *,
+        by: str | None = None,
+        waive_fee: bool = False,
+        expected_version: int | None = None,
+    ) -> Flow[Booking]:
         """Note that the customer did not come; they owe the fee of the booking's policy, if it has one.
 
         Args:
@@ -239,11 +271,13 @@ class BookingOperations(Resource):
             reason: what was seen, 1 to 500 characters.
             by: id of the therapist; None acts as ops.
             waive_fee: ops only: no fee although the policy asks for one.
+            expected_version: as in `accept`.
 
         Errors as `accept`.
 
         """
-        return self._move("no_show", Command.NO_SHOW, booking_id, by, reason, waive_fee=waive_fee)
+        held_to = {"expected_version": expected_version, "waive_fee": waive_fee}
+        return self._move("no_show", Command.NO_SHOW, booking_id, by, reason, **held_to)
 
     @operation
     def expire_due(self, *, limit: int = 100) -> Flow[int]:
@@ -359,6 +393,9 @@ class BookingOperations(Resource):
     def _move(
         self, name: str, command: Command, booking_id: str, by: str | None, reason: str, **wanted: Any
     ) -> Flow[Booking]:
+        expected = wanted["expected_version"]
+        if expected is not None and type(expected) is not int:
+            raise InvalidInput(f"expected_version is a booking's version, a whole number, not {expected!r}.")
         if not self.link.acts_with_key:
             asked = {
                 "bookingId": booking_id,

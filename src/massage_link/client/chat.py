@@ -227,7 +227,8 @@ class ChatOperations(Resource):
 
         Args:
             booking_id: which room.
-            until: when it freezes; None takes as long as after the end of a booking (48 hours, or what is set).
+            until: when it freezes; None goes by the rule again (48 hours after the booking's end, or what is set), or,
+                when that is over, takes as long from now.
 
         Raises:
             NotFound: there is no such room.

@@ -14,10 +14,9 @@ from massage_link.usecases.reported import revive
 from massage_link.wire.call import Flow, Sleep
 from massage_link.wire.executions import Execution, execute
 
-__all__ = ["COMMANDS_FUNCTION", "remote"]
+__all__ = ["remote"]
 
 T = TypeVar("T")
-COMMANDS_FUNCTION = "commands"
 _ATTEMPTS = 3
 _FIRST_PAUSE = 0.1
 
@@ -41,26 +40,27 @@ def remote(ports: Ports, command: str, arguments: Mapping[str, Any], parse: Call
 
     """
     said = {name: _wire(name, value) for name, value in arguments.items() if value is not None}
+    function = ports.commands_function
     execution: Execution | None = None
     for attempt in range(_ATTEMPTS):
         try:
-            execution = yield from execute(COMMANDS_FUNCTION, {"command": command, "arguments": said})
+            execution = yield from execute(function, {"command": command, "arguments": said})
         except RowNotFound as error:
             raise CredentialRequired(
-                f"{command} as a user needs the function {COMMANDS_FUNCTION!r}, which this server does not have; "
+                f"{command} as a user needs the function {function!r}, which this server does not have; "
                 "deploy it (appwrite push functions), or use an API key."
             ) from error
         if execution.status == "completed":
-            return _result(command, execution, parse)
+            return _result(command, function, execution, parse)
         yield from Sleep(ports.jitter(_FIRST_PAUSE * 2**attempt))
     assert execution is not None
     raise OutcomeUnknown(
-        f"{command}: the function {COMMANDS_FUNCTION!r} failed {_ATTEMPTS} times "
+        f"{command}: the function {function!r} failed {_ATTEMPTS} times "
         f"(execution {execution.id}, status {execution.response_status}); read what it was about before repeating it."
     )
 
 
-def _result(command: str, execution: Execution, parse: Callable[[Any], T]) -> T:
+def _result(command: str, function: str, execution: Execution, parse: Callable[[Any], T]) -> T:
     try:
         answer = json.loads(execution.response_body)
         if execution.response_status == 200:
@@ -68,7 +68,7 @@ def _result(command: str, execution: Execution, parse: Callable[[Any], T]) -> T:
         error = revive(answer["error"])
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise UnexpectedAnswer(
-            f"{command}: the function {COMMANDS_FUNCTION!r} answered {execution.response_status} with a body that is "
+            f"{command}: the function {function!r} answered {execution.response_status} with a body that is "
             "not ours; is another version of it deployed?"
         ) from fault
     raise error

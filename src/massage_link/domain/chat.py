@@ -108,9 +108,9 @@ class ChatRoom(Row):
         status = RoomStatus.FROZEN if at <= now else RoomStatus.OPEN
         return self.model_copy(update={"freezes_at": at, "status": status})
 
-    def set_by_ops(self, at: datetime, now: datetime) -> ChatRoom:
-        """The room once ops have said when it freezes: now, or later."""
-        return self.model_copy(update={"ops_freeze_at": at}).freezing(at, now)
+    def set_by_ops(self, at: datetime | None, by_rule: datetime, now: datetime) -> ChatRoom:
+        """The room once ops have said when it freezes: now, or later, or (None) by the rule."""
+        return self.model_copy(update={"ops_freeze_at": at}).freezing(by_rule, now)
 
 
 class ChatMessage(Row):

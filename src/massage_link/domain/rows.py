@@ -7,6 +7,7 @@ A model is the one definition of a table's columns: `massage_link.schema` reads 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
@@ -65,8 +66,34 @@ Minor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
 _METADATA = {"id", "created_at", "updated_at", "permissions"}
 
 
+def _or_default(default: Any, _: None) -> Any:
+    return default
+
+
+def _filled(field: Any) -> Any:
+    """A field's schema, by which a null is the field's default, where it has one that is not null itself."""
+    inner = field["schema"]
+    if inner["type"] != "default" or inner.get("default") is None:
+        return field
+    by_default = core_schema.no_info_after_validator_function(
+        partial(_or_default, inner["default"]), core_schema.none_schema()
+    )
+    value = core_schema.lax_or_strict_schema(
+        # The column's own kind first: only a null, which is rare, costs a call into Python.
+        core_schema.union_schema([inner["schema"], by_default], mode="left_to_right"),
+        inner["schema"],  # … which is also how it is written
+        # To the generator of the tables' columns the field is what its annotation says; by itself, not in place of an
+        # enum's shared definition, into which pydantic would write the default.
+        metadata={"pydantic_js_functions": [lambda _, handler: {"anyOf": [handler(inner["schema"])]}]},
+    )
+    return {**field, "schema": {**inner, "schema": value}}
+
+
 class Row(BaseModel):
     """A row of a table, immutable.
+
+    A null in a column that has a default is read as the default: a row that was written before the column was added
+    holds null there, because Appwrite applies a default to new rows only.
 
     Attributes:
         id: the row's id.
@@ -81,6 +108,13 @@ class Row(BaseModel):
     created_at: UtcDatetime | None = Field(default=None, alias="$createdAt", repr=False)
     updated_at: UtcDatetime | None = Field(default=None, alias="$updatedAt", repr=False)
     permissions: tuple[str, ...] = Field(default=(), alias="$permissions", repr=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema: Any = handler(source)
+        fields = schema["schema"]
+        filled = {name: _filled(field) for name, field in fields["fields"].items()}
+        return {**schema, "schema": {**fields, "fields": filled}}
 
     def columns(self) -> dict[str, Any]:
         """The row's own columns as they go over the wire: no metadata."""

@@ -20,6 +20,7 @@ from .websocket import RealtimeProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _BACKLOG = 2048
 
@@ -120,8 +121,13 @@ def describe(emulator: Emulator, *, as_json: bool) -> str:
             f"APPWRITE_API_KEY={settings.key}",
             f"# The Appwrite CLI: appwrite login --endpoint {emulator.endpoint} --email {EMAIL} --password [the key]",
             f"# Control plane: X-Emulator-Token: {settings.control_token}",
+            *_about_functions(settings.functions_dir),
         ]
     )
+
+
+def _about_functions(folder: Path | None) -> list[str]:
+    return [] if folder is None else [f"# A function that is created runs from its folder in {folder}."]
 
 
 def watch_stdin(stop: Callable[[], None]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from massage_link.health.report import HealthReport
 
 __all__ = ["verify_blocking"]
+
+_A_WHILE = 0.2
+_AT_MOST = 2.0
 
 
 def verify_blocking(link: MassageLink, *, deep: bool) -> HealthReport:
@@ -25,15 +29,20 @@ def verify_blocking(link: MassageLink, *, deep: bool) -> HealthReport:
     outcome: Future[HealthReport] = Future()
     started: Future[asyncio.Task[None]] = Future()
     thread = threading.Thread(target=_run, args=(loop, link, deep, started, outcome), name="massage-link health")
-    thread.start()
     try:
+        thread.start()
+        # In short waits: a signal that another thread happens to receive does not wake this one.
+        while not wait([outcome], timeout=_A_WHILE).done:
+            pass
         return outcome.result()
     except BaseException:
         # Ctrl-C in the middle of it: let the check remove what it has written.
-        loop.call_soon_threadsafe(started.result().cancel)
+        with suppress(TimeoutError):  # it has not even begun
+            loop.call_soon_threadsafe(started.result(timeout=_AT_MOST).cancel)
         raise
     finally:
-        thread.join()
+        with suppress(RuntimeError):  # likewise
+            thread.join()
         loop.close()
 
 

@@ -23,6 +23,6 @@ REMOVAL = Asked(
     "removal",
     "Rows of a canary stay until the next check or sweep removes them; no total counts them.",
     _removal,
-    seconds=3.0,
+    seconds=6.0,
     until=BY_THEN["removal"],
 )

@@ -33,8 +33,8 @@ class Function:
     schedule: str = ""
     timeout: int = 15
 
-    def definition(self) -> Definition:
-        """As the Appwrite CLI writes it."""
+    def definition(self, database: str = DATABASE) -> Definition:
+        """As the Appwrite CLI writes it, for the tables of this database."""
         return {
             "$id": self.id,
             "name": self.id,
@@ -43,7 +43,7 @@ class Function:
             "entrypoint": "main.py",
             "commands": "pip install -r requirements.txt",
             "execute": list(self.execute),
-            "events": list(self.events),
+            "events": [event.replace(f".{DATABASE}.", f".{database}.", 1) for event in self.events],
             "schedule": self.schedule,
             "timeout": self.timeout,
             "enabled": True,

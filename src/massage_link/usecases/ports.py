@@ -47,6 +47,7 @@ class Ports:
         now: the clock; aware instants.
         new_id: a new id of 28 lower-case hex digits.
         jitter: a random number of seconds between zero and its argument.
+        commands_function: id of the function that runs the commands of signed-in users.
         freeze_after: how long after a booking's end its chat room freezes.
 
     """
@@ -55,6 +56,7 @@ class Ports:
     now: Callable[[], datetime] = _now
     new_id: Callable[[], str] = _new_id
     jitter: Callable[[float], float] = lambda most: random.uniform(0, most)  # noqa: S311 - waiting times, not secrets
+    commands_function: str = "commands"
     freeze_after: timedelta = FREEZE_AFTER
 
     def address(self, table: Table[Row]) -> TableAddress:

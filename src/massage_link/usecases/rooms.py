@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from appwrite.query import Query
@@ -98,7 +98,8 @@ def freeze_room(ports: Ports, booking_id: str) -> Flow[ChatRoom]:
         NotFound: there is no such room.
 
     """
-    return (yield from _set_by_ops(ports, booking_id, ports.now()))
+    now = ports.now()
+    return (yield from _written(ports, booking_id, lambda room: room.set_by_ops(now, now, now)))
 
 
 def reopen_room(ports: Ports, booking_id: str, *, until: datetime | None = None) -> Flow[ChatRoom]:
@@ -107,7 +108,7 @@ def reopen_room(ports: Ports, booking_id: str, *, until: datetime | None = None)
     Args:
         ports: surroundings.
         booking_id: which room.
-        until: when it freezes; None takes as long as after the end of a booking.
+        until: when it freezes; None goes by the rule again, or, when that is over, takes as long as after an end.
 
     Raises:
         NotFound: there is no such room.
@@ -117,17 +118,21 @@ def reopen_room(ports: Ports, booking_id: str, *, until: datetime | None = None)
     now = ports.now()
     if until is not None and (not isinstance(until, datetime) or until.tzinfo is None or until <= now):
         raise InvalidInput(f"until is an instant to come, a datetime with a time zone, not {until!r}.")
-    return (yield from _set_by_ops(ports, booking_id, until or now + ports.freeze_after))
+    by_rule = yield from _freeze_time(ports, booking_id)
+    if until is None and by_rule is not None and by_rule > now:
+        return (yield from _written(ports, booking_id, lambda room: room.set_by_ops(None, by_rule, now)))
+    at = until or now + ports.freeze_after
+    return (yield from _written(ports, booking_id, lambda room: room.set_by_ops(at, at, now)))
 
 
-def _set_by_ops(ports: Ports, booking_id: str, at: datetime) -> Flow[ChatRoom]:
+def _written(ports: Ports, booking_id: str, change: Callable[[ChatRoom], ChatRoom]) -> Flow[ChatRoom]:
     room = yield from get_room(ports, booking_id)
 
-    def told(current: ChatRoom) -> Flow[ChatRoom]:
+    def changed(current: ChatRoom) -> Flow[ChatRoom]:
         yield from ()
-        return current.set_by_ops(at, ports.now())
+        return change(current)
 
-    return (yield from change_room(ports, room, told)) or room
+    return (yield from change_room(ports, room, changed)) or room
 
 
 def _frozen_if_due(ports: Ports, room: ChatRoom) -> Flow[ChatRoom]:

@@ -18,6 +18,7 @@ __all__ = [
     "create_table",
     "delete_column",
     "delete_database",
+    "delete_function",
     "delete_index",
     "get_function",
     "get_table",
@@ -156,6 +157,11 @@ def create_function(definition: Mapping[str, Any]) -> Call[None]:
 def update_function(definition: Mapping[str, Any]) -> Call[None]:
     """Bring a function's settings to what `appwrite.json` says."""
     return Call("PUT", path("functions", definition["$id"]), nothing, _function_body(definition), repeatable=True)
+
+
+def delete_function(function_id: str) -> Call[None]:
+    """Delete a function with its deployments and executions."""
+    return Call("DELETE", path("functions", function_id), nothing)
 
 
 def _function_body(definition: Mapping[str, Any]) -> dict[str, Any]:

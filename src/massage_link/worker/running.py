@@ -17,6 +17,9 @@ from massage_link.worker.describing import row_as_json
 
 __all__ = ["Command", "CommandFailed"]
 
+#: `read` takes one line and not a byte more; it fails when there is nobody any more to write it.
+_ONCE_TOLD = ("/bin/sh", "-c", 'read -r _ || exit; exec /bin/sh -c "$0"')
+_BEGIN = b"" if sys.platform == "win32" else b"\n"
 _QUOTED = 300  # characters of its output that a message shows
 
 
@@ -48,16 +51,13 @@ class Command:
             CommandFailed: it failed, was killed, or took too long.
 
         """
-        # A session of its own: a Ctrl-C meant for us does not reach it, and all of it can be killed.
-        process = await asyncio.create_subprocess_shell(
-            self._text, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
-        )
+        process = await _waiting(self._text)
         self._running.add(process)
         if self._is_over:
             _kill(process)  # the order came while it was being started
         try:
             async with asyncio.timeout(self._time_limit):
-                printed, complained = await process.communicate(f"{row_as_json(change.row)}\n".encode())
+                printed, complained = await process.communicate(_BEGIN + f"{row_as_json(change.row)}\n".encode())
         except TimeoutError:
             raise CommandFailed(f"{self._text!r} took longer than {self._time_limit:g} s and was killed.") from None
         finally:
@@ -78,6 +78,19 @@ class Command:
             _kill(process)
             await process.wait()
         self._running.discard(process)
+
+
+async def _waiting(text: str) -> Process:
+    """A shell that runs the command once it is told to, and does not when we die before we could.
+
+    Else what has begun to run just when a second signal ends us would go on for ever: nobody knew of it yet.
+    """
+    if sys.platform == "win32":
+        return await asyncio.create_subprocess_shell(text, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    # A session of its own: a Ctrl-C meant for us does not reach it, and all of it can be killed.
+    return await asyncio.create_subprocess_exec(
+        *_ONCE_TOLD, text, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+    )
 
 
 def _kill(process: Process) -> None:

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 from typer.testing import CliRunner, Result
 
 from checkout import ROOT, clone
@@ -129,6 +130,29 @@ def test_a_function_starts_from_the_wheel_and_loads_nothing_that_it_does_not_nee
     assert origin.startswith(str(wheel))
     # Each of these would take a good part of what a cold start may cost; `scripts/bench functions` measures that.
     assert not set(loaded) & {"requests", "appwrite.client", "appwrite.services", "typer", "starlette", "sqlite3"}
+
+
+@pytest.mark.parametrize("built", [True, False], ids=["built here", "published"])
+def test_a_folder_installs_the_wheel_beside_it_or_else_the_published_one(
+    bundle: Bundle, tmp_path: Path, *, built: bool
+) -> None:
+    index, folder = tmp_path / "index", tmp_path / "function"
+    folder.mkdir()
+    list(WheelBuilder(str(ROOT)).build(directory=str(index)))
+    if built:
+        (folder / bundle.wheel_name).write_bytes(bundle.wheel)
+    ours = [line for line in bundle.requirements.splitlines() if "==" not in line or line.startswith("massage-link=")]
+    (folder / "requirements.txt").write_text("\n".join(ours))
+    install = [*("install", "--dry-run", "--ignore-installed", "--no-deps", "--no-index"), "--find-links", str(index)]
+    told = subprocess.run(
+        [sys.executable, "-m", "pip", *install, "--quiet", "--report", "-", "-r", "requirements.txt"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (installed,) = json.loads(told.stdout)["install"]
+    assert installed["metadata"]["version"] == __version__ + ("+functions" if built else "")
 
 
 def test_built_files_are_ignored_where_the_cli_does_not_look() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,6 +78,13 @@ def test_options_become_a_wish(listened: Listened, options: list[str], wish: dic
     result = listened.run(*options)
     assert (result.exit_code, result.output) == (0, "")
     assert listened.wishes == [Wish(**wish)]
+
+
+def test_the_settings_may_be_in_another_file(listened: Listened, tmp_path: Path) -> None:
+    file = tmp_path / "desk.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in _SESSION.items() if value))
+    assert listened.run("--env-file", str(file), environment={}).exit_code == 0
+    assert listened.wishes == [Wish()]
 
 
 def test_with_a_session_nobody_has_to_be_named(listened: Listened) -> None:

@@ -14,6 +14,7 @@ import respx
 from marketplace import all_of
 from massage_link import AsyncMassageLink, CommissionStatus, Money, Status
 from massage_link.errors import InvalidInput, SettingsError, UsageError
+from massage_link.usecases.transitions import Quote
 
 Make = Callable[..., AsyncMassageLink]
 Call = Callable[[AsyncMassageLink, Any], Awaitable[Any] | AsyncIterator[Any]]
@@ -54,6 +55,14 @@ _BY_STATE: dict[str, Call] = {
 }
 
 
+_BY_VERSION: dict[str, Call] = {
+    "accept": lambda link, it: link.bookings.accept("b1", expected_version=it),
+    "cancel": lambda link, it: link.bookings.cancel("b1", expected_version=it),
+    "reschedule": lambda link, it: link.bookings.reschedule("b1", _AWARE, expected_version=it),
+    "no_show": lambda link, it: link.bookings.no_show("b1", "nobody came", expected_version=it),
+}
+
+
 async def outcome(made: Awaitable[Any] | AsyncIterator[Any]) -> Any:
     """The result of a call, or the list of what it iterates."""
     return await all_of(made) if isinstance(made, AsyncIterator) else await made
@@ -65,6 +74,20 @@ async def refused(make: Make, api: respx.MockRouter, call: Call, value: object) 
         await outcome(call(make(), value))
     assert not api.calls
     return str(error.value)
+
+
+@pytest.mark.parametrize("value", ["1", 1.0, True], ids=repr)
+@pytest.mark.parametrize("call", _BY_VERSION.values(), ids=_BY_VERSION)
+async def test_a_version_that_is_no_whole_number_is_refused(
+    make: Make, api: respx.MockRouter, call: Call, value: object
+) -> None:
+    assert repr(value) in await refused(make, api, call, value)
+
+
+async def test_a_version_that_is_not_the_quotes_is_refused(make: Make, api: respx.MockRouter) -> None:
+    quote = Quote(Money(0, "EUR"), None, 2)
+    said = await refused(make, api, lambda link, it: link.bookings.cancel("b1", quoted=quote, expected_version=it), 1)
+    assert "the quote is of version 2, not of 1" in said
 
 
 @pytest.mark.parametrize("value", [None, *_NO_TEXTS], ids=repr)

@@ -213,6 +213,14 @@ def test_a_room_that_ops_closed_stays_closed(server: ImaginaryAppwrite, booking:
     assert run(server, reopen_room(OURS, booking.id)).status is RoomStatus.OPEN
 
 
+def test_opened_before_its_time_it_goes_by_the_rule_again(server: ImaginaryAppwrite, booking: Booking) -> None:
+    run(server, freeze_room(OURS, booking.id))
+    room = run(server, reopen_room(OURS, booking.id))
+    assert (room.status, room.freezes_at) == (RoomStatus.OPEN, booking.ends_at + TWO_DAYS)
+    moved = move(server, booking, Command.RESCHEDULE, starts_at=booking.starts_at + timedelta(days=7))
+    assert datetime.fromisoformat(row(server, booking)["freezesAt"]) == moved.ends_at + TWO_DAYS
+
+
 @pytest.mark.parametrize("until", [NOW, NOW.replace(tzinfo=None) + TWO_DAYS, "tomorrow"])
 def test_until_lies_ahead(server: ImaginaryAppwrite, booking: Booking, until: Any) -> None:
     with pytest.raises(InvalidInput, match="until is an instant to come"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from asyncio.subprocess import Process
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,25 @@ async def test_a_command_that_takes_too_long_is_killed_with_all_that_it_began(fi
         await run(change(booking()))
     async with asyncio.timeout(PATIENCE):
         assert await until_nobody_writes == "begun\n"
+
+
+class _Dying(set[Process]):
+    """Where we die as soon as a command was started, before anybody knows of it."""
+
+    def add(self, process: Process) -> None:
+        self.lost = process
+        raise KeyboardInterrupt
+
+
+async def test_a_command_that_nobody_knows_of_never_runs(tmp_path: Path) -> None:
+    run, _ = command(f"echo ran > {tmp_path / 'ran'}")
+    run._running = dying = _Dying()
+    with pytest.raises(KeyboardInterrupt):
+        await run(change(booking()))
+    assert dying.lost.stdin is not None
+    dying.lost.stdin.close()  # as the system does for a process that is gone
+    assert await dying.lost.wait() == 1
+    assert not (tmp_path / "ran").exists()
 
 
 async def test_killing_ends_what_is_running(fifo: Path) -> None:

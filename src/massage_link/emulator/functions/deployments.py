@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import shutil
 import time
@@ -129,7 +130,9 @@ class Deployments:
     def remove(self, deployment: Record) -> None:
         """Forget a deployment and its files."""
         self._registry.deployments.remove(deployment["$id"])
-        shutil.rmtree(self._folder(deployment["$id"]), ignore_errors=True)
+        # A virtual environment is thousands of files: nobody waits for a slow disk.
+        clearing = asyncio.to_thread(shutil.rmtree, self._folder(deployment["$id"]), ignore_errors=True)
+        self._emulator.functions.in_background(clearing)
         function = self._registry.functions.get(deployment["resourceId"])
         if function is not None and function["deploymentId"] == deployment["$id"]:
             self._registry.put_function({**function, "deploymentId": "", "deploymentCreatedAt": ""})

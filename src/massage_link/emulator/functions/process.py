@@ -19,6 +19,8 @@ _RUNTIME = Path(__file__).with_name("runtime.py")
 _LENGTHS = struct.Struct(">II")
 _GRACE_SECONDS = 1.0  # the runtime notices a timeout itself, unless the function blocks its event loop
 _COLD_GRACE_SECONDS = 10.0  # starting Python and importing the function comes before its timeout begins
+_DROPPED = 0
+_EMPTY_REPLY = "Internal curl error has occurred within the executor! Error Number: 52"  # as the real executor says it
 
 
 class ExecutionTimedOutError(Exception):
@@ -27,6 +29,10 @@ class ExecutionTimedOutError(Exception):
 
 class ProcessDiedError(Exception):
     """The function's process ended before it answered."""
+
+
+class NoAnswerError(ProcessDiedError):
+    """The runtime closed the connection without an answer: what the function returned cannot be sent as HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class FunctionProcess:
     async def invoke(self, invocation: Invocation) -> Outcome:
         """Run the function once.
 
-        Raises ExecutionTimedOutError or ProcessDiedError.
+        Raises ExecutionTimedOutError, or ProcessDiedError when there is no answer.
         """
         life = await self._alive()
         answer = life.send(next(self._ids), invocation)
@@ -184,7 +190,11 @@ class _Life:
     def _settle(self, head: dict[str, Any], body: bytes) -> None:
         self.has_answered = True
         waiting = self._waiting.pop(head["id"])
-        if not waiting.done():  # it may have been given up
+        if waiting.done():  # it has been given up
+            return
+        if head["status"] == _DROPPED:
+            waiting.set_exception(NoAnswerError(_EMPTY_REPLY))
+        else:
             waiting.set_result(
                 Outcome(head["status"], head["headers"], body, head["logs"], head["errors"], head["seconds"])
             )

@@ -9,6 +9,8 @@ ends when the server's side of the socket closes.
 from __future__ import annotations
 
 import asyncio
+import codecs
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -71,12 +73,12 @@ class Request:
         self.method = method
         self.headers = {k.lower(): v for k, v in headers.items() if not k.lower().startswith("x-open-runtimes-")}
         self.scheme = headers.get("x-forwarded-proto", "http")
-        self.path = unquote(path)
+        self.path = _unquoted(path)
         self.query_string = _decoded(query)
         self.query = dict(_pairs(self.query_string))
         default_port = 443 if self.scheme == "https" else 80
-        self.host, _, port = headers.get("host", "").partition(":")
-        self.port = int(port or default_port)
+        self.host, *port = headers.get("host", "").split(":", 1)
+        self.port = _port(*port) if port else default_port
         shown_port = "" if self.port == default_port else f":{self.port}"
         shown_query = f"?{self.query_string}" if self.query_string else ""
         self.url = f"{self.scheme}://{self.host}{shown_port}{self.path}{shown_query}"
@@ -100,12 +102,32 @@ class Request:
         return self.body_text
 
 
+def _port(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("Invalid URL: port can't be converted to integer") from None
+
+
 def _decoded(query: str) -> str:
     """Percent signs resolved, but for those that would change where a parameter begins or ends."""
     kept = query.replace("+", " ")
     for code in ("%26", "%2B", "%3D", "%3B"):
         kept = kept.replace(code, f"%25{code[1:]}").replace(code.lower(), f"%25{code[1:]}")
-    return unquote(kept)
+    return _unquoted(kept)
+
+
+def _unquoted(text: str) -> str:
+    """Percent signs resolved; what is no UTF-8 stays as it was sent."""
+    return unquote(text, errors="percent")
+
+
+def _still_quoted(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(f"%{byte:02X}" for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("percent", _still_quoted)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -128,7 +150,9 @@ class Log:
             text = " ".join(_shown(message) for message in messages)
             if len(text) > _LOG_LIMIT:
                 text = f"{text[:_LOG_LIMIT]}... Log truncated due to size limit ({_LOG_LIMIT} characters)"
-            stream.append(text)
+            with contextlib.suppress(UnicodeEncodeError):  # a half of a character cannot be written, and is not
+                text.encode()
+                stream.append(text)
 
     def capture_prints(self) -> None:
         self._native = io.StringIO()
@@ -247,20 +271,35 @@ async def _invoke(main: Any, context: Context) -> Any:
     return await result if inspect.iscoroutinefunction(main) else result
 
 
-def _answer(output: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+class _DroppedError(Exception):
+    """What was returned cannot be sent as HTTP: the runtime closes the connection without an answer."""
+
+
+def _answer(output: dict[str, Any], method: str) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of what a function returned; raises when it is not what the helpers make."""
-    given = output.get("headers", {})
     body = output.get("body", "")
-    raw = body.encode() if isinstance(body, str) else bytes(memoryview(body))
-    headers = {str(k).lower(): v for k, v in given.items() if not k.lower().startswith("x-open-runtimes-")}
+    status = int(output.get("statusCode", 200))
+    given = output.get("headers", {})
+    raw = _raw(body)
+    headers = {key.lower(): given[key] for key in given.keys() if not key.lower().startswith("x-open-runtimes-")}  # noqa: SIM118 - raises as the runtime does
     kind = given.get("content-type", "text/plain").lower()
     if not kind.startswith("multipart/") and "charset=" not in kind:
         kind += "; charset=utf-8"
     headers["content-type"] = kind
-    wrong = [name for name, value in headers.items() if not isinstance(value, str)]
-    if wrong:
-        raise TypeError(f"Header values must be str: {wrong}")
-    return int(output.get("statusCode", 200)), headers, raw
+    if any(not isinstance(value, str) or "\r" in value or "\n" in value for value in headers.values()):
+        raise _DroppedError
+    has_no_body = method == "HEAD" or 100 <= status < 200 or status in {204, 304}
+    return status, headers, b"" if has_no_body else raw
+
+
+def _raw(body: Any) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    raise ValueError(f"Unsupported body type {type(body)}")
 
 
 class Server:
@@ -289,7 +328,9 @@ class Server:
         try:
             request = Request(head["method"], head["target"], head["headers"], body)
             output = await self._function.run(Context(request, log), log, head["timeout"])
-            status, headers, answer = _answer(output)
+            status, headers, answer = _answer(output, head["method"])
+        except (_DroppedError, asyncio.CancelledError):  # a function may raise the latter itself
+            status, headers, answer = 0, {}, b""
         except Exception as error:  # noqa: BLE001 - the runtime answers 500 for whatever it cannot send
             log.write(["".join(traceback.format_exception(error))], log.errors)
             status, headers, answer = 500, {}, b""
