@@ -23,12 +23,10 @@ class AnalyticsOperations(Resource):
         start: date,
         end: date,
         *,
-        by: Iterable[Dimension | str] | str = (Dimension.DAY,),
+        by: Iterable[Dimension | str] | str = "day",
         timezone: str = "UTC",
     ) -> Flow[AnalyticsReport]:
-        """Requests, answers, ends and earnings of a period; canary bookings are left out. Needs an API key.
-
-        ::
+        """Requests, answers, ends and earnings of a period; canary bookings are left out. Needs an API key::
 
             report = link.analytics.report(date(2026, 11, 1), date(2026, 12, 1), by="day", timezone="Europe/Berlin")
             for row in report.rows:
