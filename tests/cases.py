@@ -11,10 +11,11 @@ from typing import Any
 
 from marketplace import Market
 from massage_link import MassageLink, Money
+from massage_link.domain.ids import entry_id, message_id
 from massage_link.domain.people import Therapist
 from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.states import Command
-from massage_link.domain.tables import TABLES, THERAPISTS
+from massage_link.domain.tables import CHAT_MESSAGES, CHAT_ROOMS, COMMISSION_ENTRIES, COMMISSIONS, TABLES, THERAPISTS
 from massage_link.domain.wish import BookingWish
 from massage_link.usecases.admission import admit_booking
 from massage_link.usecases.amending import delete_message, edit_message
@@ -132,7 +133,7 @@ _LATE, _ON_SITE, _EXPIRED = START - HOUR, START + HOUR / 4, NOW + timedelta(hour
 
 
 def _swept(run: Run) -> Flow[Any]:
-    return sweep(run.ports())
+    return sweep(run.ports(), holder="one")
 
 
 def _requested_late(run: Run) -> Flow[Any]:
@@ -147,6 +148,16 @@ def _requested_and_swept(run: Run) -> Flow[Any]:
 
 def _nothing(run: Run) -> None:
     pass
+
+
+def _bereft(run: Run) -> None:
+    """A booking that was accepted, and whose room, lines and commission have come to nothing."""
+    run.made(Command.ACCEPT)
+    run.link.run(ensure_commission(run.ports(), run.booking_id))
+    run.market.remove(CHAT_ROOMS, run.booking_id)
+    run.market.remove(CHAT_MESSAGES, message_id(run.booking_id, 1), message_id(run.booking_id, 2))
+    run.market.remove(COMMISSIONS, run.booking_id)
+    run.market.remove(COMMISSION_ENTRIES, entry_id(run.booking_id, 1))
 
 
 def _completed(run: Run) -> None:
@@ -225,7 +236,7 @@ CASES: Mapping[str, Case] = {
             run.ports(_EXPIRED), run.booking_id, Wanted(Command.EXPIRE, command_id="e"), actor=lambda _: SYSTEM
         ),
     ),
-    "expire by the sweeper": Case(Run.made, lambda run: sweep(run.ports(_EXPIRED))),
+    "expire by the sweeper": Case(Run.made, lambda run: sweep(run.ports(_EXPIRED), holder="one")),
     "admit": Case(lambda run: run.draft(), lambda run: admit_booking(run.ports(), run.booking_id), _swept),
     "decline a draft": Case(
         lambda run: run.draft(priceMinor=1), lambda run: admit_booking(run.ports(), run.booking_id), _swept
@@ -254,6 +265,7 @@ CASES: Mapping[str, Case] = {
     "reopen": Case(_frozen, lambda run: reopen_room(run.ports(), run.booking_id, until=START)),
     "freeze what is due": Case(_with_a_room, lambda run: freeze_due(run.ports(START + 72 * HOUR))),
     "sweep": Case(Run.made, _swept),
+    "sweep up after losses": Case(_bereft, _swept),
     "refund": Case(_completed, _refunded),
     "refund what was paid": Case(_paid, _refunded),
     "adjust": Case(_paid, _adjusted),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import cycle, product
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -47,7 +48,7 @@ from massage_link.usecases.ports import Ports
 from massage_link.usecases.provision import push_schema
 from massage_link.wire.call import Call, nothing, path
 from massage_link.wire.control import delete_database
-from massage_link.wire.rows import list_raw_rows, list_rows
+from massage_link.wire.rows import list_raw_rows, list_rows, with_ids
 from massage_link.wire.users import create_user, delete_user, set_labels
 
 R = TypeVar("R", bound=Row)
@@ -89,6 +90,18 @@ class Server:
     def link(self, **changes: Any) -> MassageLink:
         """A blocking link."""
         return MassageLink(**self.arguments(**changes))
+
+    def env_file(self, folder: Path) -> Path:
+        """A file of settings in this folder, by which a command acts with the key."""
+        lines = {
+            "APPWRITE_ENDPOINT": self.endpoint,
+            "APPWRITE_PROJECT_ID": self.project_id,
+            "APPWRITE_API_KEY": self.api_key,
+            "MASSAGE_LINK_DATABASE": self.database,
+        }
+        file = folder / ".env"
+        file.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        return file
 
 
 def named_server() -> Server | None:
@@ -246,6 +259,7 @@ class _Awaited:
         self.chat = _AwaitedResource(link.chat, pool)
         self.commissions = _AwaitedResource(link.commissions, pool)
         self.availability = _AwaitedResource(link.availability, pool)
+        self.analytics = _AwaitedResource(link.analytics, pool)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._link, name)
@@ -354,6 +368,11 @@ class Market:
         for table in TABLES:
             rows = path("tablesdb", self.server.database, "tables", table.id, "rows")
             self.link.send(Call("DELETE", rows, nothing, {"queries": []}))
+
+    def remove(self, table: Table[Row], *row_ids: str) -> None:
+        """Take rows away, as nobody of ours does."""
+        rows = path("tablesdb", self.server.database, "tables", table.id, "rows")
+        self.link.send(Call("DELETE", rows, nothing, {"queries": [with_ids(row_ids)]}))
 
     def slots_of(self, booking: Booking) -> list[int]:
         """Numbers of the slots that are held for a booking, ascending."""

@@ -48,6 +48,7 @@ OUTSIDE = {
     "pydantic_settings": {"settings"},
     "typer": {"cli"},
     "rich": {"cli", "demo", "worker"},
+    "plotext": {"cli"},
     "starlette": {"emulator"},
     "uvicorn": {"emulator"},
     "sqlite3": {"emulator", "realtime"},

@@ -32,8 +32,8 @@ _PYTHON: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         "Links",
         """\
 A link is a connection to one project, acting as somebody. What it can do hangs on it: `link.bookings`, `link.chat`,
-`link.commissions`, `link.availability`. Each operation is described once: on `MassageLink` it gives its result, on
-`AsyncMassageLink` it is awaited.""",
+`link.commissions`, `link.availability`, `link.analytics`. Each operation is described once: on `MassageLink` it gives
+its result, on `AsyncMassageLink` it is awaited.""",
         [("massage_link", "MassageLink"), ("massage_link", "AsyncMassageLink"), ("massage_link", "RetryPolicy")],
     ),
     "operations.md": (
@@ -42,6 +42,7 @@ A link is a connection to one project, acting as somebody. What it can do hangs 
         [
             ("massage_link.client.bookings", "BookingOperations"),
             ("massage_link.client.availability", "AvailabilityOperations"),
+            ("massage_link.client.analytics", "AnalyticsOperations"),
             ("massage_link.client.chat", "ChatOperations"),
             ("massage_link.client.commissions", "CommissionOperations"),
         ],

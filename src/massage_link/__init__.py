@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from massage_link import errors
     from massage_link.client.flow import RetryPolicy
     from massage_link.client.link import AsyncMassageLink, MassageLink
+    from massage_link.domain.analytics import AnalyticsReport, AnalyticsRow
     from massage_link.domain.booking import Booking, BookingEvent, Role, Status
     from massage_link.domain.chat import ChatMessage, ChatRead, ChatRoom, MessageKind
     from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from massage_link.usecases.totals import CommissionTotal
 
 _HOMES = {
+    "AnalyticsReport": "domain.analytics",
+    "AnalyticsRow": "domain.analytics",
     "AsyncMassageLink": "client.link",
     "Booking": "domain.booking",
     "BookingEvent": "domain.booking",
@@ -61,6 +64,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnalyticsReport",
+    "AnalyticsRow",
     "AsyncMassageLink",
     "Booking",
     "BookingEvent",

@@ -6,10 +6,11 @@ Each ignored error is one that has to be found: mypy complains about an ignore t
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import assert_type
 
 from massage_link import (
+    AnalyticsReport,
     AsyncMassageLink,
     Booking,
     BookingEvent,
@@ -55,6 +56,9 @@ def blocking(link: MassageLink, when: datetime) -> None:
     with link.chat.reading(user_id="tom") as reading:
         reading.seen(booking.id, 2)
     assert_type(link.commissions.get(booking.id), Commission)
+    report = link.analytics.report(date(2026, 11, 1), when, by=["day", "service"])
+    assert_type(report, AnalyticsReport)
+    assert_type(report.total.answer_p50, timedelta | None)
     assert_type(link.commissions.refund(booking.id, booking.price, key="k", reason="ill"), CommissionEntry)
     assert_type(link.commissions.statement("tom", "2026-11"), Statement)
     assert_type(link.commissions.pay_out("2026-11"), PayoutReport)
@@ -87,6 +91,7 @@ async def awaited(link: AsyncMassageLink, when: datetime) -> None:
     async with link.chat.reading(user_id="tom") as reading:
         reading.seen(booking.id, 2)
     assert_type(await link.commissions.get(booking.id), Commission)
+    assert_type(await link.analytics.report(when, when, by="therapist"), AnalyticsReport)
     assert_type(await link.commissions.pay_out("2026-11", dry_run=True), PayoutReport)
     assert_type(await link.verify_integration(), HealthReport)
     watching = link.as_user("tom").bookings.watch()

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from massage_link import __version__
 from massage_link.cli import (
+    analytics,
     bookings,
     chat,
     commissions,
@@ -74,6 +75,7 @@ app.add_typer(functions.app, name="functions")
 app.add_typer(bookings.app, name="bookings")
 app.add_typer(chat.app, name="chat")
 app.add_typer(commissions.app, name="commissions")
+app.command()(analytics.analytics)
 app.command()(bookings.book)
 app.command()(demo.demo)
 app.command()(health.health)

@@ -45,3 +45,7 @@ class Bar:
     def advance(self, what: str, by: int = 1) -> None:
         """One more thing is made, or so many."""
         self._progress.update(self._task, advance=by, description=what)
+
+    def reach(self, completed: int, what: str) -> None:
+        """So many of the things are made by now."""
+        self._progress.update(self._task, completed=completed, description=what)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import stop_after_attempt
 
+from massage_link.client.analytics import Analytics, AsyncAnalytics
 from massage_link.client.availability import AsyncAvailability, Availability
 from massage_link.client.bookings import AsyncBookings, Bookings
 from massage_link.client.chat import AsyncChat, Chat
@@ -196,6 +197,7 @@ class MassageLink(BaseLink):
         BaseLink.__init__(self, session, ports)
         self._http = http
         self._owns_http = owns
+        self.analytics = Analytics(self)
         self.availability = Availability(self)
         self.bookings = Bookings(self)
         self.chat = Chat(self)
@@ -323,6 +325,7 @@ class AsyncMassageLink(BaseLink):
         BaseLink.__init__(self, session, ports)
         self._http = http
         self._owns_http = owns
+        self.analytics = AsyncAnalytics(self)
         self.availability = AsyncAvailability(self)
         self.bookings = AsyncBookings(self)
         self.chat = AsyncChat(self)

@@ -18,7 +18,7 @@ from massage_link.domain.booking import Booking, Status
 from massage_link.domain.rows import Row, UtcDatetime
 from massage_link.errors import InvalidMoney
 
-__all__ = ["Draft", "authors_of", "is_booking", "is_booking_row", "is_locked", "is_shared"]
+__all__ = ["Draft", "authors_of", "is_booking", "is_booking_row", "is_locked", "is_shared", "is_shared_row"]
 
 # Not "write": a transaction of a user stores that word unsplit, and whose role it names is checked by nobody.
 _USER_ROLE = re.compile(r'(?:read|update|delete)\("user:([a-zA-Z0-9._-]{1,36})(?:/[a-z]+)?"\)')
@@ -105,11 +105,16 @@ def is_booking(booking: Booking) -> bool:
     return _is_declined(booking.permissions, booking.customer_id, booking.status) and _has_a_price(booking)
 
 
+def is_shared_row(raw: Mapping[str, Any]) -> bool:
+    """Whether customer and therapist may both read a raw row."""
+    return _is_shared(raw.get("$permissions") or (), str(raw.get("customerId")), str(raw.get("therapistId")))
+
+
 def is_booking_row(raw: Mapping[str, Any]) -> bool:
     """Whether a raw row is a booking, and no draft."""
-    permissions, customer_id = raw.get("$permissions") or (), str(raw.get("customerId"))
-    if _is_shared(permissions, customer_id, str(raw.get("therapistId"))):
+    if is_shared_row(raw):
         return True
+    permissions, customer_id = raw.get("$permissions") or (), str(raw.get("customerId"))
     if not _is_declined(permissions, customer_id, raw.get("status")):
         return False
     try:

@@ -122,7 +122,9 @@ BOOKING_PLACES = Table(
     BookingPlace,
     frozenset({Reader.CUSTOMER, Reader.THERAPIST_ONCE_ACCEPTED, Reader.OPS}),
 )
-BOOKING_EVENTS = Table("booking_events", "Booking events", BookingEvent, _BOTH, (Index(("bookingId", "version")),))
+BOOKING_EVENTS = Table(
+    "booking_events", "Booking events", BookingEvent, _BOTH, (Index(("bookingId", "version")), Index(("at",)))
+)
 SLOTS = Table("slots", "Slots", Slot, _OPS, (Index(("bookingId",)), Index(("therapistId",))))
 CHAT_ROOMS = Table(
     "chat_rooms",

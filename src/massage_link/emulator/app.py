@@ -6,6 +6,8 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 from .console import CONSOLE
@@ -84,7 +86,7 @@ class App:
         try:
             body = await _read(receive)
         except _TooLargeError:
-            await _respond(send, Reply(_TOO_LARGE, 413, [("Connection", "close")]), None)
+            await self._respond(send, Reply(_TOO_LARGE, 413, [("Connection", "close")]), None)
             return
         if body is None:
             return
@@ -103,7 +105,12 @@ class App:
         except DropConnection:
             _cut(send)
             return
-        await _respond(send, reply, headers.get("origin"))
+        await self._respond(send, reply, headers.get("origin"))
+
+    async def _respond(self, send: Send, reply: Reply, origin: str | None) -> None:
+        # By this clock, like every stamp: readers take the answer's date for the time of the rows in it.
+        reply.headers.append(("date", _http_date(int(self.emulator.clock.now().timestamp()))))
+        await _respond(send, reply, origin)
 
     async def _answer_or_fail(self, call: Call) -> Reply:
         """The answer, or what a planted fault makes of it."""
@@ -219,6 +226,11 @@ async def _read(receive: Receive) -> bytes | None:
         if size > _LARGEST_BODY:
             raise _TooLargeError
     return b"".join(parts)
+
+
+@lru_cache(maxsize=4)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 async def _respond(send: Send, reply: Reply, origin: str | None) -> None:

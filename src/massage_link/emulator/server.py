@@ -70,6 +70,7 @@ class Server:
             ws_per_message_deflate=False,
             access_log=False,
             log_level="warning",
+            date_header=False,  # the app's own answers carry the date, by its clock
             lifespan="on",
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,  # clients that pool connections must not find them closed after a pause

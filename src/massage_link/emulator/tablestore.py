@@ -117,6 +117,8 @@ class Table:
             f"CREATE TABLE readers_{self.number} (role TEXT, seq INTEGER, PRIMARY KEY (role, seq)) WITHOUT ROWID"
         )
         self._db.execute(f"CREATE INDEX readers_{self.number}_seq ON readers_{self.number} (seq)")
+        for stamp in ("created", "updated"):  # as the real server does
+            self._db.execute(f"CREATE INDEX {name}_{stamp} ON {name} ({stamp})")
 
     def drop_storage(self) -> None:
         """Remove all rows for good."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from massage_link.domain.rows import to_wire_time
+from massage_link.domain.sweeping import SweepState
 from massage_link.domain.tables import SYSTEM_STATE
 from massage_link.errors import NotFound
 from massage_link.health.report import Finding, State
@@ -101,15 +101,16 @@ def judged_sweeper(rows: Sequence[dict[str, Any]], server_time: datetime) -> Fin
             State.DEGRADED, found, f"It runs each minute. {see}, if this stays; `massage-link sweep` runs it."
         )
     age = max(server_time - datetime.fromisoformat(rows[0]["$updatedAt"]), timedelta(0))
-    report = json.loads(rows[0]["value"])
+    memory = SweepState.parse(rows[0]["value"])
     found = f"The sweeper last ran {_spoken(age)} ago."
     if age > _SWEPT_WITHIN:
         state = State.DOWN if age > _SWEPT_AT_MOST else State.DEGRADED
         return Finding(state, found, f"{see}. `massage-link sweep` does its work meanwhile.")
-    if report.get("failed"):
-        found += f" It could not deal with {len(report['failed'])} bookings: {', '.join(report['failed'][:5])}."
+    if memory.failed:
+        found += f" It could not deal with {len(memory.failed)} bookings: {', '.join(list(memory.failed)[:5])}."
         return Finding(State.DEGRADED, found, "Read the log of its executions; `massage-link sweep` tries again.")
-    if report.get("complete") is False:
+    at_work = memory.lease is not None and memory.lease.until > server_time
+    if memory.report.get("complete") is False and not at_work:
         found += " It ran out of time, and goes on from there."
         return Finding(State.DEGRADED, found, "If this stays, run `massage-link sweep` by hand until it is complete.")
     return Finding(State.OK, found)

@@ -41,7 +41,16 @@ from massage_link.wire.call import Flow, Sleep
 from massage_link.wire.rows import delete_rows, list_rows, update_row, with_ids
 from massage_link.wire.users import create_account, delete_user
 
-__all__ = ["LEFTOVER_AFTER", "Canary", "hire", "new_canary", "note_canary", "remove_canaries", "remove_canary"]
+__all__ = [
+    "LEFTOVER_AFTER",
+    "Canary",
+    "hire",
+    "leftover",
+    "new_canary",
+    "note_canary",
+    "remove_canaries",
+    "remove_canary",
+]
 
 #: A run lasts some seconds; what is older than this was left behind.
 LEFTOVER_AFTER = timedelta(minutes=5)
@@ -146,6 +155,15 @@ def remove_canary(ports: Ports, canary: Canary, *, with_rows: bool = True) -> Fl
     return removed
 
 
+def leftover(ports: Ports, older_than: timedelta) -> list[str]:
+    """The queries that find the notes of runs that began so long ago, in `system_state`."""
+    return [
+        Query.greater_than_equal("$id", "canary-"),
+        Query.less_than("$id", "canary-g"),
+        Query.less_than_equal("$createdAt", to_wire_time(ports.now() - older_than)),
+    ]
+
+
 def remove_canaries(ports: Ports, older_than: timedelta) -> Flow[int]:
     """Remove what runs that were killed left behind.
 
@@ -159,13 +177,7 @@ def remove_canaries(ports: Ports, older_than: timedelta) -> Flow[int]:
         How many runs were removed.
 
     """
-    begun_by = to_wire_time(ports.now() - older_than)
-    queries = [
-        Query.greater_than_equal("$id", "canary-"),
-        Query.less_than("$id", "canary-g"),
-        Query.less_than_equal("$createdAt", begun_by),
-        Query.limit(_PAGE),
-    ]
+    queries = [*leftover(ports, older_than), Query.limit(_PAGE)]
     notes = yield from list_rows(ports.address(SYSTEM_STATE), SystemState, queries)
     removed = 0
     for note in notes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from appwrite.query import Query
+from pydantic import BaseModel
 
 from massage_link.domain.chat import FREEZE_AFTER
 from massage_link.domain.ids import BOOKING_ID_LENGTH, checked_text
@@ -17,11 +18,12 @@ from massage_link.domain.rows import Row
 from massage_link.domain.tables import DATABASE, Table
 from massage_link.errors import Conflict, MassageLinkError, ServerError, TransportError
 from massage_link.wire.call import Flow, Sleep
-from massage_link.wire.rows import TableAddress, create_row, list_rows, read_by, with_ids
+from massage_link.wire.rows import IDS_PER_QUERY, TableAddress, create_row, list_rows, read_by, with_ids
 
-__all__ = ["Ports", "create_derived", "find"]
+__all__ = ["Ports", "create_derived", "find", "rows_with_ids"]
 
 R = TypeVar("R", bound=Row)
+M = TypeVar("M", bound=BaseModel)
 _ATTEMPTS = 5
 _FIRST_PAUSE = 0.05
 
@@ -72,6 +74,28 @@ def find(ports: Ports, table: Table[R], row_id: str) -> Flow[R | None]:
     wanted = [with_ids([checked_text("an id", row_id)]), Query.limit(1)]
     rows = yield from list_rows(ports.address(table), table.model, wanted)
     return rows[0] if rows else None
+
+
+def rows_with_ids(
+    ports: Ports, table: Table[Row], model: type[M], ids: Iterable[str], *, select: Sequence[str] = ()
+) -> Flow[list[M]]:
+    """The rows with these ids that the credential may read, in no certain order: a call for every ninety.
+
+    Args:
+        ports: surroundings.
+        table: where they are.
+        model: what a row is parsed to.
+        ids: which rows; one that is named twice is read once.
+        select: the columns to read; all unless some are named.
+
+    """
+    wanted = list(dict.fromkeys(ids))
+    columns = [Query.select(list(select))] if select else []
+    rows: list[M] = []
+    for first in range(0, len(wanted), IDS_PER_QUERY):
+        chunk = wanted[first : first + IDS_PER_QUERY]
+        rows += yield from list_rows(ports.address(table), model, [with_ids(chunk), Query.limit(len(chunk)), *columns])
+    return rows
 
 
 def create_derived(ports: Ports, table: Table[R], row: R, readers: list[str]) -> Flow[R]:

@@ -15,9 +15,9 @@ from massage_link.domain.slots import bucket_start, buckets
 from massage_link.domain.tables import SLOTS, THERAPISTS
 from massage_link.errors import InvalidInput, NotFound
 from massage_link.usecases.lookups import list_bookings
-from massage_link.usecases.ports import Ports, find
+from massage_link.usecases.ports import Ports, find, rows_with_ids
 from massage_link.wire.call import Flow
-from massage_link.wire.rows import IDS_PER_QUERY, list_raw_rows, list_rows, with_ids
+from massage_link.wire.rows import IDS_PER_QUERY, list_raw_rows, with_ids
 
 __all__ = ["bucket_of", "free_times", "get_therapist", "held", "nearest_free", "overdue", "starts_of"]
 
@@ -36,11 +36,7 @@ def bucket_of(row_id: str) -> int:
 
 def held(ports: Ports, slot_ids: Iterable[str], *, except_by: str) -> Flow[list[Slot]]:
     """Those of the slots that another booking holds."""
-    ids = list(slot_ids)
-    found: list[Slot] = []
-    for first in range(0, len(ids), IDS_PER_QUERY):
-        some = ids[first : first + IDS_PER_QUERY]
-        found += yield from list_rows(ports.address(SLOTS), Slot, [with_ids(some), Query.limit(len(some))])
+    found = yield from rows_with_ids(ports, SLOTS, Slot, slot_ids)
     return [slot for slot in found if slot.booking_id != except_by]
 
 

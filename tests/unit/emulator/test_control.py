@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -142,3 +143,12 @@ def test_a_delayed_call_is_answered_all_the_same(server: Served) -> None:
     server.control("POST", "faults", {"path": "/v1/tablesdb*", "action": {"delaySeconds": 0.01}})
     assert "db" in _databases(server)
     assert server.control("GET", "faults")["faults"][0]["met"] == 1
+
+
+def test_answers_bear_the_servers_own_date(server: Served) -> None:
+    try:
+        server.control("POST", "clock", {"freeze": "2030-01-01T12:00:00Z"})
+        with urllib.request.urlopen(f"{server.endpoint}/health/version", timeout=30) as answer:  # noqa: S310
+            assert answer.headers.get_all("date") == ["Tue, 01 Jan 2030 12:00:00 GMT"]
+    finally:
+        server.control("POST", "clock", {"freeze": None})

@@ -440,6 +440,23 @@ async def test_lost_function_events_never_run(live: Live, tmp_path: Path) -> Non
     assert (await live.control("GET", "functions"))["met"] == {"lost": 1, "duplicated": 1}
 
 
+async def test_function_events_overtake_each_other_and_wait_when_they_are_told_to(live: Live, tmp_path: Path) -> None:
+    rows = await live.table()
+    await function(live, "record", RECORD, events=["databases.*.tables.*.rows.*.create"])
+    await variable(live, "record", "OUT", str(tmp_path / "out"))
+    await live.control("POST", "functions/faults", {"reorder": 0.5, "delay": 0.5, "delaySeconds": 0.02, "seed": 3})
+    written = [f"r{number:02d}" for number in range(20)]
+    for row_id in written:
+        await live.call("POST", rows, {"rowId": row_id, "data": {"n": 1}})
+    await idle(live)
+    ran = [line.split()[1] for line in (tmp_path / "out").read_text().splitlines()]
+    assert sorted(ran) == written
+    assert ran != written
+    met = (await live.control("GET", "functions"))["met"]
+    assert 0 < met["delayed"] < 20
+    assert met["reordered"] > 0
+
+
 async def test_failing_function_events_are_listed_and_not_retried(live: Live) -> None:
     rows = await live.table()
     await function(live, "echo", ECHO, events=["databases.*.tables.*.rows.*.create"])

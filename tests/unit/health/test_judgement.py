@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from massage_link import AsyncMassageLink, State
+from massage_link.domain.sweeping import Lease, SweepState
 from massage_link.health.endpoint import judged_certificate, judged_clock
 from massage_link.health.functions import judged_sweeper
 
@@ -54,9 +54,12 @@ def test_a_certificate_that_ends_soon_is_told(ends: str | None, state: State) ->
     assert found.found.startswith("It answers.")
 
 
-def swept(ago: timedelta, **report: Any) -> list[dict[str, Any]]:
-    value = {"failed": [], "complete": True, **report}
-    return [{"$updatedAt": (NOON - ago).isoformat(timespec="milliseconds"), "value": json.dumps(value)}]
+_AT_WORK = Lease(holder="one", until=NOON + timedelta(seconds=30))
+
+
+def swept(ago: timedelta, *, complete: bool = True, **memory: Any) -> list[dict[str, Any]]:
+    state = SweepState(report={"complete": complete}, **memory)
+    return [{"$updatedAt": (NOON - ago).isoformat(timespec="milliseconds"), "value": state.model_dump_json()}]
 
 
 @pytest.mark.parametrize(
@@ -67,8 +70,10 @@ def swept(ago: timedelta, **report: Any) -> list[dict[str, Any]]:
         (swept(timedelta(seconds=-2)), State.OK, "0 s ago"),
         (swept(timedelta(minutes=5)), State.DEGRADED, "5 min ago"),
         (swept(timedelta(hours=1)), State.DOWN, "60 min ago"),
-        (swept(timedelta(seconds=1), failed=["b1", "b2"]), State.DEGRADED, "2 bookings: b1, b2"),
+        (swept(timedelta(seconds=1), failed={"b1": NOON, "b2": NOON}), State.DEGRADED, "2 bookings: b1, b2"),
         (swept(timedelta(seconds=1), complete=False), State.DEGRADED, "out of time"),
+        (swept(timedelta(seconds=1), complete=False, lease=_AT_WORK), State.OK, "1 s ago"),
+        ([{"$updatedAt": NOON.isoformat(), "value": "no JSON"}], State.OK, "0 s ago"),
     ],
 )
 def test_the_sweeper_is_judged_by_its_row(rows: list[dict[str, Any]], state: State, told: str) -> None:

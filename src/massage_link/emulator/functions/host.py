@@ -126,7 +126,7 @@ class FunctionHost:
         if self.faults.happens(self.faults.lose, "lost"):
             return
         for _ in range(2 if self.faults.happens(self.faults.duplicate, "duplicated") else 1):
-            self._enqueue(partial(self._run_event, change))
+            self._enqueue(partial(self._run_event, change), self.faults.place(len(self._queue)))
 
     async def _run_event(self, change: Change) -> None:
         body = json.dumps(change.payload, ensure_ascii=False, separators=(",", ":")).encode()
@@ -155,15 +155,14 @@ class FunctionHost:
         """How many jobs wait or run."""
         return len(self._queue)
 
-    def _enqueue(self, job: Callable[[], Awaitable[None]]) -> None:
-        self._queue.append(job)
+    def _enqueue(self, job: Callable[[], Awaitable[None]], place: int | None = None) -> None:
+        self._queue.insert(len(self._queue) if place is None else place, job)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
 
     async def _work(self) -> None:
         while self._queue:
-            if self.faults.delay_seconds:
-                self.faults.counters["delayed"] = self.faults.counters.get("delayed", 0) + 1
+            if self.faults.delay_seconds and self.faults.happens(self.faults.delay, "delayed"):
                 await asyncio.sleep(self.faults.delay_seconds)
             try:
                 await self._queue[0]()
