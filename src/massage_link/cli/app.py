@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from massage_link import __version__
-from massage_link.cli import demo, emulator, functions, init, listen, schema, sweep
+from massage_link.cli import demo, emulator, functions, init, listen, schema, sweep, web
 from massage_link.errors import MassageLinkError, UsageError
 
 __all__ = ["app"]
@@ -62,6 +62,7 @@ app.command()(demo.demo)
 app.command()(init.init)
 app.command()(listen.listen)
 app.command()(sweep.sweep)
+app.command()(web.web)
 app.command(context_settings=emulator.PASS_ON)(emulator.emulator)
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from massage_link.errors import UsageError
+
 __all__ = ["demo"]
 
 #: Some ten minutes' worth.
@@ -20,11 +22,44 @@ def demo(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     bookings: Annotated[int, typer.Option(min=1, max=_MOST, help="How many bookings to take.")] = 60,
+    web: Annotated[bool, typer.Option("--web", help="Serve the web pages instead, with sample accounts.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="With --web: where to listen.")] = 8080,
 ) -> None:
     """Take bookings the whole way on an embedded server: book, alert, room, chat, accept, complete, commission.
 
-    Exit code 1 when anything was lost, doubled or off by a cent.
+    Exit code 1 when anything was lost, doubled or off by a cent. With --web the same people can be signed in as.
     """
+    if web:
+        if as_json:
+            raise UsageError("--json prints what the bookings came to; --web takes none by itself.")
+        _open_pages(port)
+        return
+    _take(bookings, as_json=as_json)
+
+
+def _open_pages(port: int) -> None:
+    """The pages on an embedded server of their own, until a signal."""
+    import asyncio
+
+    from massage_link.cli.web import serve_pages
+    from massage_link.demo.run import functions_folder
+    from massage_link.demo.showroom import Resident, furnish
+    from massage_link.testing import Emulator, running_emulator
+
+    def told(what: str) -> None:
+        typer.echo(f"  ✓ {what}", err=True)
+
+    async def furnished(server: Emulator) -> list[Resident]:
+        async with server.async_link() as link:
+            return await furnish(link, told)
+
+    with running_emulator(functions=functions_folder(), direct_write=True) as server:
+        told(f"server at {server.endpoint}")
+        residents = asyncio.run(furnished(server))
+        serve_pages(server.endpoint, server.project_id, None, host="127.0.0.1", port=port, residents=residents)
+
+
+def _take(bookings: int, *, as_json: bool) -> None:
     import json
     import logging
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from massage_link.client.operation import AsyncResource, Resource, SyncResource, operation
+from appwrite.query import Query
+
+from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
+from massage_link.client.paging import pages_of
 from massage_link.domain.calendar import FreeSlot
 from massage_link.domain.people import Therapist
+from massage_link.domain.tables import THERAPISTS
 from massage_link.usecases.slots import free_times, get_therapist
 from massage_link.wire.call import Flow
 
@@ -40,6 +44,12 @@ class AvailabilityOperations(Resource):
     def therapist(self, therapist_id: str) -> Flow[Therapist]:
         """A therapist's public catalogue: services, prices, hours. NotFound when there is none."""
         return get_therapist(self._ports, therapist_id)
+
+    @listing
+    def therapists(self, *, limit: int | None = None) -> Pages[Therapist]:
+        """The therapists who take bookings, in the order in which they joined."""
+        queries = [Query.equal("active", [True]), Query.order_asc("$createdAt")]
+        return pages_of(self._ports, THERAPISTS, queries, limit=limit)
 
 
 class Availability(AvailabilityOperations, SyncResource):

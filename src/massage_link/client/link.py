@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from massage_link.client.account import AccountResource, AsyncAccountResource
 from massage_link.client.availability import AsyncAvailability, Availability
 from massage_link.client.bookings import AsyncBookings, Bookings
 from massage_link.client.chat import AsyncChat, Chat
@@ -74,6 +75,18 @@ class BaseLink(ABC):
         """
         if self.credential.kind == "guest":
             raise CredentialRequired(f"{what} is for signed-in users; make the link with a session, or sign in first.")
+
+    def require_session(self, what: str) -> None:
+        """Refuse a call that is about the user who is signed in.
+
+        Raises:
+            CredentialRequired: this link acts with a key, or as a guest.
+
+        """
+        if self.credential.kind not in {"session", "jwt"}:
+            raise CredentialRequired(
+                f"{what} is about who is signed in, and this link acts as a {self.credential.kind}."
+            )
 
     def require_key(self, what: str) -> None:
         """Refuse a call that needs an API key.
@@ -186,6 +199,7 @@ class MassageLink(BaseLink):
         BaseLink.__init__(self, session, ports)
         self._http = http
         self._owns_http = owns
+        self.account = AccountResource(self)
         self.availability = Availability(self)
         self.bookings = Bookings(self)
         self.chat = Chat(self)
@@ -213,6 +227,10 @@ class MassageLink(BaseLink):
     def with_key(self, api_key: str) -> MassageLink:
         """The same connection, acting with this API key."""
         return self._sharing(self._acting_as(_checked_secret("key", api_key)))
+
+    def with_session(self, session: str) -> MassageLink:
+        """The same connection, acting with this session's secret."""
+        return self._sharing(self._acting_as(_checked_secret("session", session)))
 
     def sign_in(self, email: str, password: str) -> MassageLink:
         """The same connection, acting as the user who has this email and password.
@@ -298,6 +316,7 @@ class AsyncMassageLink(BaseLink):
         BaseLink.__init__(self, session, ports)
         self._http = http
         self._owns_http = owns
+        self.account = AsyncAccountResource(self)
         self.availability = AsyncAvailability(self)
         self.bookings = AsyncBookings(self)
         self.chat = AsyncChat(self)
@@ -326,6 +345,10 @@ class AsyncMassageLink(BaseLink):
     def with_key(self, api_key: str) -> AsyncMassageLink:
         """The same connection, acting with this API key."""
         return self._sharing(self._acting_as(_checked_secret("key", api_key)))
+
+    def with_session(self, session: str) -> AsyncMassageLink:
+        """The same connection, acting with this session's secret."""
+        return self._sharing(self._acting_as(_checked_secret("session", session)))
 
     async def sign_in(self, email: str, password: str) -> AsyncMassageLink:
         """The same connection, acting as the user who has this email and password.

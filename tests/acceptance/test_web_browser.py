@@ -1,0 +1,266 @@
+"""The pages in a real browser: customer and therapist go the whole way, and nothing reaches those it is not for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from deployed import deployed
+from marketplace import Person
+from massage_link import Booking
+from massage_link.domain.booking import Status
+from pages import Pages, Visit, Visitors, browser, serving
+from salon import SERVICE, Salon, opened
+
+pytestmark = [pytest.mark.long, pytest.mark.emulator_only]
+
+#: A script in a text is a text. Were it run, the page would say so.
+SCRIPT = "<img src=x onerror=\"document.title='caught'\"><script>document.title='caught'</script>{{ 7 * 7 }}"
+#: Chromium without a window grants notifications but shows none; what the page asks for is written down instead.
+RECORD_NOTIFICATIONS = """
+window.told = [];
+class Recorded extends EventTarget {
+  constructor(title, options) { super(); window.told.push({title, ...options}); }
+  static permission = "granted";
+  static requestPermission() { return Promise.resolve("granted"); }
+  close() {}
+}
+window.Notification = Recorded;
+"""
+
+
+@pytest.fixture(scope="module")
+def salon() -> Iterator[Salon]:
+    with deployed(direct_write=True) as server, opened(server) as salon:
+        yield salon
+
+
+@pytest.fixture(scope="module")
+def pages(salon: Salon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    with serving(salon, "--sessions", str(tmp_path_factory.mktemp("web") / "sessions.json")) as pages:
+        yield pages
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def visitors(chromium: Any, pages: Pages) -> Iterator[Visitors]:
+    """Browsers to come with; at the end none of them has complained."""
+    with ExitStack() as leaving:
+        made = Visitors(chromium, pages, leaving)
+        yield made
+        assert [fault for visit in made.visits for fault in visit.faults] == []
+
+
+@pytest.fixture
+def therapist(salon: Salon, visitors: Visitors) -> Visit:
+    return visitors.come(salon.people.therapist)
+
+
+@pytest.fixture
+def customer(salon: Salon, visitors: Visitors) -> Visit:
+    return visitors.come(salon.people.customer)
+
+
+def _requested(salon: Salon, by: Person | None = None, **changes: Any) -> Booking:
+    facts = {"customer_name": "Carla", "area": "Mitte", "address": "Torstraße 1", **changes}
+    return salon.link.bookings.request(**salon.wish(customer_id=(by or salon.people.customer).id, **facts))
+
+
+def _card(visit: Visit, booking: Booking) -> Any:
+    return visit.page.locator(f"article[data-booking='{booking.id}']")
+
+
+def _newest(salon: Salon) -> Booking:
+    mine = salon.link.bookings.list(customer_id=salon.people.customer.id)
+    return max(mine, key=lambda each: each.created_at or datetime.min.replace(tzinfo=UTC))
+
+
+# --- the whole way ----------------------------------------------------------------------------------------------------
+def test_a_customer_books_and_both_talk_and_the_therapist_does_the_work(
+    salon: Salon, therapist: Visit, customer: Visit
+) -> None:
+    customer.go("/book")
+    customer.page.click("button.choice:has-text('Thea') >> nth=0")
+    customer.page.click(f"button.choice:has-text('{SERVICE}')")
+    customer.page.click(".chips.days .chip >> nth=3")
+    customer.page.click(".chips:not(.days) .chip >> nth=20")
+    customer.page.fill("#area", "Mitte")
+    customer.page.fill("#address", "Torstraße 140")
+    customer.page.click("text=Request this booking")
+    customer.sees("Your request is sent")
+    booking = _newest(salon)
+    _card(customer, booking).get_by_text("Waiting for the answer").wait_for()
+
+    other = therapist if booking.therapist_id == salon.people.therapist.id else None
+    assert other is not None, "the first therapist of the list is the one who looks at the desk"
+    assert _card(therapist, booking).get_by_text("95.05 EUR").is_visible()
+    _card(therapist, booking).locator("button:has-text('Accept')").click()
+    therapist.sees("Accepted. The customer has been told.")
+    _card(customer, booking).locator(".status", has_text="Accepted").wait_for()
+
+    _card(customer, booking).locator("button:has-text('Chat')").click()
+    customer.page.fill("#chat-text", "Is there parking?")
+    customer.page.press("#chat-text", "Enter")
+    customer.sees("Is there parking?", ".bubble.own")
+    therapist.go(f"/bookings/{booking.id}")
+    therapist.sees("Torstraße 140")
+    therapist.page.click("button:has-text('Chat')")
+    therapist.sees("Is there parking?", ".bubble")
+    therapist.page.fill("#chat-text", "Yes, in the yard.")
+    therapist.page.click(".chat button:has-text('Send')")
+    customer.sees("Yes, in the yard.", ".bubble:not(.own)")
+    salon.link.bookings.complete(booking.id, by=booking.therapist_id)
+    _card(customer, booking).locator(".status", has_text="Completed").wait_for()
+
+
+def test_a_request_reaches_the_open_desk_with_sound_and_notification(salon: Salon, visitors: Visitors) -> None:
+    desk = visitors.come(salon.people.therapist, start=RECORD_NOTIFICATIONS, permissions=["notifications"])
+    desk.page.click("#alerts-on")
+    desk.sees("You will hear new requests.")
+    desk.page.evaluate("window.marker = 'this page was not loaded again'")
+    booking = _requested(salon)
+    _card(desk, booking).wait_for()
+    desk.page.wait_for_function("massageLink.rung === 1 && window.told.length === 1")
+    told = desk.page.evaluate("window.told[0]")
+    assert told["title"] == "New request"
+    assert told["tag"] == booking.id
+    assert "Carla" in told["body"]
+    assert desk.page.title().startswith("(")
+    assert desk.page.evaluate("window.marker") == "this page was not loaded again"
+
+
+def test_a_desk_without_sound_and_notifications_works_all_the_same(salon: Salon, therapist: Visit) -> None:
+    therapist.page.click("text=Not now")
+    booking = _requested(salon)
+    _card(therapist, booking).wait_for()
+    therapist.page.reload()
+    therapist.is_live()
+    _card(therapist, booking).wait_for()
+    assert not therapist.page.is_visible("#alerts-on")
+
+
+def test_declining_asks_for_a_reason_that_the_customer_reads(salon: Salon, therapist: Visit, customer: Visit) -> None:
+    booking = _requested(salon)
+    customer.go("/mine")
+    card = _card(therapist, booking)
+    card.locator("button[aria-label^='Decline']").click()
+    card.locator("input[name=reason]").fill("I am away that day.")
+    card.locator("button:has-text('Decline this request')").click()
+    card.wait_for(state="detached")
+    _card(customer, booking).get_by_text("I am away that day.").wait_for()
+
+
+def test_cancelling_shows_the_fee_first_and_then_costs_just_that(salon: Salon, customer: Visit) -> None:
+    soon = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(hours=3)
+    booking = _requested(salon, starts_at=soon - timedelta(minutes=soon.minute % 5))
+    salon.link.bookings.accept(booking.id, by=booking.therapist_id)
+    customer.go("/mine")
+    card = _card(customer, booking)
+    card.locator("button:has-text('Cancel booking')").click()
+    card.get_by_text("Cancelling now costs 47.53 EUR of the 95.05 EUR, as agreed when you booked.").wait_for()
+    card.locator("button:has-text('Keep it')").click()
+    assert salon.link.bookings.get(booking.id).status is Status.ACCEPTED
+    card.locator("button:has-text('Cancel booking')").click()
+    card.locator("button:has-text('Cancel this booking')").click()
+    card.locator(".status", has_text="Cancelled").wait_for()
+    assert salon.link.commissions.get(booking.id).gross_minor == 4_753
+
+
+# --- who sees what ----------------------------------------------------------------------------------------------------
+def test_script_in_a_name_a_note_or_a_message_stays_text(salon: Salon, therapist: Visit, customer: Visit) -> None:
+    booking = _requested(salon, customer_name=SCRIPT[:120], note=SCRIPT, area=SCRIPT[:120])
+    _card(therapist, booking).locator(".note", has_text=SCRIPT).wait_for()
+    therapist.go(f"/bookings/{booking.id}")
+    therapist.sees(SCRIPT)
+    customer.go(f"/bookings/{booking.id}")
+    customer.page.click("button:has-text('Chat')")
+    customer.page.fill("#chat-text", SCRIPT)
+    customer.page.press("#chat-text", "Enter")
+    customer.sees(SCRIPT, ".bubble")
+    for visit in (therapist, customer):
+        assert "caught" not in visit.page.title()
+        assert visit.page.locator("main img, .chat img, main script, .chat script").count() == 0
+
+
+def test_a_stranger_sees_no_booking_by_changing_the_address(salon: Salon, visitors: Visitors) -> None:
+    booking = _requested(salon)
+    stranger = visitors.come(salon.people.other_therapist)
+    assert _card(stranger, booking).count() == 0
+    seen = []
+    for booking_id in (booking.id, "0" * 28):
+        answer = stranger.page.goto(f"{stranger.address}/bookings/{booking_id}")
+        stranger.sees("There is nothing here")
+        seen.append((answer.status, stranger.page.inner_text("main")))
+    assert seen[0] == seen[1], "one that exists looks like one that does not"
+    stranger.faults.clear()  # the browser complains about 404s
+    assert seen[0][0] == 404
+
+
+def test_nothing_that_a_browser_keeps_holds_the_session(salon: Salon, customer: Visit) -> None:
+    stored = customer.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    jwt_or_secret = re.compile(r"[A-Za-z0-9+/=_-]{80,}")
+    assert not jwt_or_secret.search(stored), stored
+    cookies = {cookie["name"]: cookie for cookie in customer.page.context.cookies()}
+    assert cookies["massage_link_visitor"]["httpOnly"]
+    assert len(cookies["massage_link_visitor"]["value"]) == 43, "256 bits of chance, and nothing else"
+
+
+# --- chat -------------------------------------------------------------------------------------------------------------
+def test_the_chat_survives_navigation_and_reload_with_what_was_being_written(salon: Salon, customer: Visit) -> None:
+    booking = _requested(salon)
+    customer.go("/mine")
+    _card(customer, booking).locator("button:has-text('Chat')").click()
+    customer.page.type("#chat-text", "half a sen")
+    customer.page.wait_for_timeout(700)  # typing is kept twice a second
+    customer.page.click("nav a:has-text('Book')")
+    customer.page.wait_for_selector(".chat")
+    assert customer.page.input_value("#chat-text") == "half a sen"
+    customer.page.reload()
+    customer.page.wait_for_selector(".chat")
+    assert customer.page.input_value("#chat-text") == "half a sen"
+    customer.page.click(".chat button[aria-label=Close]")
+    customer.page.wait_for_selector(".chat", state="detached")
+
+
+# --- away and back ----------------------------------------------------------------------------------------------------
+def test_a_restart_of_the_web_server_is_recovered_from(salon: Salon, pages: Pages, therapist: Visit) -> None:
+    pages.stop()
+    booking = _requested(salon)
+    pages.start()
+    _card(therapist, booking).wait_for()
+    therapist.sees("without a connection")
+    therapist.is_live()
+    therapist.faults.clear()  # the browser complains about refused connections
+
+
+def test_a_lost_network_is_caught_up_with_and_it_is_said(salon: Salon, therapist: Visit) -> None:
+    therapist.page.context.set_offline(True)
+    therapist.page.evaluate("window.socket.io.engine.close()")  # as when a phone notices
+    booking = _requested(salon)
+    therapist.page.wait_for_timeout(500)
+    therapist.page.context.set_offline(False)
+    _card(therapist, booking).wait_for()
+    therapist.sees("1 new request")
+    therapist.faults.clear()
+
+
+def test_a_lost_connection_to_the_server_is_said_and_recovered_from(salon: Salon, therapist: Visit) -> None:
+    emulator = salon.server.emulator
+    assert emulator is not None
+    emulator.control("POST", "realtime", {"refuse": True, "drop": True})
+    therapist.sees("The connection to the booking service is lost.")
+    booking = _requested(salon)
+    emulator.control("POST", "realtime", {"refuse": False})
+    _card(therapist, booking).wait_for()
+    therapist.sees("Connected again.")
+    therapist.is_live()
