@@ -6,13 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from massage_link.demo.orders import Order, load_week, orders
-from massage_link.demo.record import OPENED, Record, client_id, expectations
+from massage_link.demo.record import Record, client_id, expectations
 from massage_link.demo.verdict import Books, shares_of
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.chat import SYSTEM_SENDER, ChatMessage, ChatRoom, message
-from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus, accrual
+from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
+from massage_link.domain.entries import accrual
+from massage_link.domain.lines import OPENED, event_client_id
 from massage_link.domain.request import new_booking
-from massage_link.usecases.commissions import totals_of
+from massage_link.usecases.totals import totals_of
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 FIRST, SECOND = "b1", "b2"
@@ -79,6 +81,7 @@ def _commission(booking: Booking, order: Order) -> Commission:
 
 def _messages(booking: Booking, order: Order) -> list[ChatMessage]:
     lines = [(SYSTEM_SENDER, OPENED), *((booking.customer_id, client_id(n)) for n in range(len(order.talk)))]
+    lines += [(SYSTEM_SENDER, event_client_id(version)) for version in (2, 3)]
     return [
         message(booking.id, n, sender_id=sender, client_id=client, body="…", sent_at=NOW)
         for n, (sender, client) in enumerate(lines, start=1)

@@ -31,14 +31,15 @@ def deployed(*, direct_write: bool) -> Iterator[Server]:
             yield Server(emulator.endpoint, emulator.project_id, emulator.api_key, DATABASE, emulator)
         return
     server = replace(NAMED_SERVER, database=DATABASE)
-    if not _has(server, "commands"):
+    if not has_function(server, "commands"):
         pytest.skip("the function `commands` is not deployed on the named server")
-    if _has(server, "admit_booking") is not direct_write:
+    if has_function(server, "admit_booking") is not direct_write:
         pytest.skip(f"the named server is {'not ' if direct_write else ''}deployed for direct writes")
     yield server
 
 
-def _has(server: Server, function: str) -> bool:
+def has_function(server: Server, function: str) -> bool:
+    """Whether a function is deployed there."""
     with server.link() as link:
         try:
             return bool(link.send(get_function(function))["deploymentId"])

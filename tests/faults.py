@@ -96,7 +96,7 @@ async def _requested(link: AsyncMassageLink, market: Market) -> Booking:
 
 
 async def _with_commission(link: AsyncMassageLink, market: Market) -> Booking:
-    booking = await _requested(link, market)
+    booking = await _with_room(link, market)
     await link.run(ensure_commission(link.ports, booking.id))
     return booking
 
@@ -132,7 +132,7 @@ WORK: Mapping[str, Work] = {
     "request": Work(_nothing, lambda link, wish: link.bookings.request(**wish), _bookings, COMMIT),
     "request by key": Work(_key, lambda link, wish: link.bookings.request(**wish), _bookings, COMMIT),
     "accept": Work(
-        _requested, lambda link, it: link.bookings.accept(it.id, by=it.therapist_id), _second_versions, COMMIT
+        _with_room, lambda link, it: link.bookings.accept(it.id, by=it.therapist_id), _second_versions, COMMIT
     ),
     "decline": Work(_with_commission, lambda link, it: link.bookings.decline(it.id), _second_versions, COMMIT),
     "cancel": Work(

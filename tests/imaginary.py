@@ -18,6 +18,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from massage_link.client.credentials import Secret
 from massage_link.client.flow import Request, RetryPolicy, Session, perform
+from massage_link.domain.money import Money
+from massage_link.domain.wish import BookingWish
 from massage_link.errors import ConnectionFailed, MassageLinkError, NoAnswer
 from massage_link.usecases.ports import Ports
 from massage_link.wire.call import Flow, Reply, Sleep
@@ -70,12 +72,14 @@ class ImaginaryAppwrite:
         fates: what becomes of each write to come; then all is fine.
         reading: what becomes of each read to come.
         delay: after how many requests a late write takes effect.
+        before_each: told of each request before it is looked at; what it raises is the answer.
 
     """
 
     fates: Iterator[Fate] = field(default_factory=lambda: iter(()))
     reading: Iterator[Fate] = field(default_factory=lambda: iter(()))
     delay: int = 2
+    before_each: Callable[[Request], object] = lambda _: None
     tables: dict[str, dict[str, Row]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     _transactions: dict[str, list[Row]] = field(default_factory=dict)
@@ -101,6 +105,7 @@ class ImaginaryAppwrite:
 
     def answer(self, request: Request) -> Reply:
         """The reply to a request, or the transport's error, as its fate wants it."""
+        self.before_each(request)
         number, act = self._between
         if len(self.requests) == number:
             self._between = (-1, lambda: None)
@@ -236,8 +241,12 @@ class ImaginaryAppwrite:
             match query["method"]:
                 case "equal":
                     rows = [row for row in rows if row.get(column) in values]
+                case "notEqual":
+                    rows = [row for row in rows if row.get(column) not in values]
                 case "greaterThan":
                     rows = [row for row in rows if row[column] > values[0]]
+                case "lessThanEqual":
+                    rows = [row for row in rows if row.get(column) is not None and row[column] <= values[0]]
                 case "orderAsc":
                     rows.sort(key=lambda row: row[column])
                 case "orderDesc":
@@ -263,6 +272,20 @@ def ports() -> Ports:
     """Surroundings in which time stands still, ids count up and nobody waits."""
     numbers = iter(range(1, 10**6))
     return Ports(now=lambda: NOW, new_id=lambda: f"{next(numbers):028x}", jitter=lambda _: 0.0)
+
+
+def wish(**changes: Any) -> BookingWish:
+    """A request for tomorrow's noon."""
+    start = NOW + timedelta(days=1, hours=4)
+    facts: dict[str, Any] = {
+        "customer_id": "carla",
+        "therapist_id": "theo",
+        "service": "Deep tissue",
+        "starts_at": start,
+        "ends_at": start + timedelta(hours=1),
+        "price": Money(9_505, "EUR"),
+    }
+    return BookingWish(**{**facts, **changes})
 
 
 def session() -> Session:

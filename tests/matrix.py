@@ -21,6 +21,7 @@ from massage_link.domain.tables import BOOKINGS, SLOTS, TABLES, Reader, Table
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.wire.rows import create_row
 from massage_link.wire.users import user_jwt
+from patient import Patient
 
 Part: TypeAlias = Literal["customer", "other_customer", "therapist", "other_therapist", "ops", "guest", "key"]
 Standing: TypeAlias = Literal["pending", "accepted"]
@@ -259,12 +260,7 @@ def cast(server: Server, people: People) -> Iterator[Cast]:
             known[part] = project | {"X-Appwrite-JWT": link.send(user_jwt(getattr(people, part).id))}
         clients = {
             part: leaving.enter_context(
-                httpx.Client(
-                    base_url=server.endpoint,
-                    headers=dict(headers),
-                    timeout=30,
-                    transport=httpx.HTTPTransport(verify=False),
-                )
+                httpx.Client(base_url=server.endpoint, headers=dict(headers), timeout=30, transport=Patient())
             )
             for part, headers in known.items()
         }

@@ -24,6 +24,7 @@ from massage_link.usecases.ports import Ports, create_derived
 from massage_link.wire.call import Call, nothing, path
 from massage_link.wire.rows import update_row, with_ids
 from massage_link.wire.users import user_jwt
+from patient import AsyncPatient
 
 EVERY_DAY = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SERVICE = "Deep tissue"
@@ -108,7 +109,8 @@ class Salon:
         """Appwrite as a signed-in user's own client sees it."""
         jwt = self.link.send(user_jwt(person.id))
         headers = {"X-Appwrite-Project": self.server.project_id, "X-Appwrite-JWT": jwt}
-        return httpx.AsyncClient(base_url=self.server.endpoint, headers=headers, timeout=PATIENCE)
+        transport = AsyncPatient()
+        return httpx.AsyncClient(base_url=self.server.endpoint, headers=headers, timeout=PATIENCE, transport=transport)
 
     @property
     def documents(self) -> str:

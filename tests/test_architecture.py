@@ -30,15 +30,18 @@ MAY_IMPORT = {
     "wire": "errors",
     "usecases": "domain errors schema wire",
     "realtime": "errors wire",
-    "client": "domain errors realtime settings usecases wire",
+    "client": "domain errors health realtime settings usecases wire",
     "functions": "client domain errors settings usecases wire",
+    "health": "client domain errors realtime schema usecases wire",
     "worker": "client domain errors realtime usecases wire",
     "testing": "client domain errors schema usecases wire",
     "demo": "client domain errors realtime schema settings testing usecases wire",
-    "web": "client domain errors realtime usecases",
-    "cli": "_version client demo domain emulator errors realtime schema settings testing usecases web wire worker",
+    "web": "client domain errors health realtime usecases",
+    "cli": (
+        "_version client demo domain emulator errors health realtime schema settings testing usecases web wire worker"
+    ),
     "emulator": "",
-    "__init__": "_version client domain errors realtime usecases",
+    "__init__": "_version client domain errors health realtime usecases",
 }
 # Package from outside → the parts that may import it.
 OUTSIDE = {
@@ -56,8 +59,8 @@ OUTSIDE = {
     "iso4217": {"domain"},
 }
 PURE = {
-    "__future__", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "itertools",
-    "json", "math", "re", "typing", "zoneinfo",
+    "__future__", "collections", "csv", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "html",
+    "io", "itertools", "json", "math", "re", "typing", "zoneinfo",
     "pydantic", "pydantic_core", "iso4217", "massage_link",
 }  # fmt: skip
 IMPURE_CALLS = {"now", "utcnow", "today", "uuid4", "uuid1", "urandom", "token_hex", "open", "print", "sleep", "input"}

@@ -35,7 +35,7 @@ from appwrite.query import Query
 from massage_link import AsyncMassageLink, Booking, Money
 from massage_link.client import watching
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS
-from massage_link.errors import IllegalTransition, MassageLinkError
+from massage_link.errors import IllegalTransition, MassageLinkError, UsageError
 from massage_link.realtime import FileCheckpoint, Policy
 from massage_link.testing import Emulator, running_emulator
 from massage_link.usecases.ports import Ports
@@ -124,9 +124,20 @@ def _end(writer: asyncio.StreamWriter, *, reset: bool) -> None:
 
 
 # --- the consumer, in its own process ---------------------------------------------------------------------------------
+def connect_through(proxy_port: int) -> None:
+    """Send every connection of this process to the proxy: the server's own name stays in TLS and in `Host`."""
+    connect = asyncio.BaseEventLoop.create_connection
+
+    async def through(loop: Any, factory: Any, host: str, port: int, **options: Any) -> Any:  # noqa: ARG001
+        return await connect(loop, factory, "127.0.0.1", proxy_port, **options)
+
+    asyncio.BaseEventLoop.create_connection = through  # type: ignore[assignment, method-assign]
+
+
 async def consume(options: argparse.Namespace) -> None:
     """Write down every change, one JSON object per line, then ask for the next."""
     key = os.environ["CHAOS_KEY"]
+    connect_through(options.through)
     with open(options.record, "ab", buffering=0) as record:  # noqa: ASYNC230, PTH123 # one short write per change
 
         def note(**facts: object) -> None:
@@ -334,9 +345,14 @@ class Ground:
 
 def prepare(stack: ExitStack, folder: Path) -> Ground:
     """An embedded server, or the one that the environment names."""
-    if real := os.environ.get("MASSAGE_LINK_TEST_ENDPOINT"):
-        project, key = os.environ["MASSAGE_LINK_TEST_PROJECT_ID"], os.environ["MASSAGE_LINK_TEST_API_KEY"]
-        return Ground(real, project, key, f"chaos_{secrets.token_hex(6)}")
+    named = {name: os.environ.get(f"MASSAGE_LINK_TEST_{name}", "") for name in ("ENDPOINT", "PROJECT_ID", "API_KEY")}
+    if any(named.values()):
+        for name, value in named.items():
+            if not value:
+                raise UsageError(
+                    f"MASSAGE_LINK_TEST_{name} is missing: a server is named by endpoint, project and key."
+                )
+        return Ground(named["ENDPOINT"], named["PROJECT_ID"], named["API_KEY"], f"chaos_{secrets.token_hex(6)}")
     emulator = stack.enter_context(running_emulator(data_dir=folder / "data"))
     return Ground(emulator.endpoint, emulator.project_id, emulator.api_key, None, emulator)
 
@@ -358,7 +374,7 @@ async def run(options: argparse.Namespace, stack: ExitStack, folder: Path) -> di
         later.push_async_callback(link.send, delete_user(user))
         await link.send(set_labels(user, ["ops"]))
         parts = urlsplit(ground.endpoint)
-        proxy = FaultProxy(parts.hostname or "", parts.port or 80)
+        proxy = FaultProxy(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         await later.enter_async_context(await proxy.start())
         consumer = _consumer(ground, proxy, user, folder)
         later.push_async_callback(consumer.end, signal.SIGKILL)
@@ -396,8 +412,8 @@ async def run(options: argparse.Namespace, stack: ExitStack, folder: Path) -> di
 
 
 def _consumer(ground: Ground, proxy: FaultProxy, user: str, folder: Path) -> Consumer:
-    endpoint = f"http://127.0.0.1:{proxy.port}/v1"
-    arguments = ["--endpoint", endpoint, "--project", ground.project, "--user", user]
+    arguments = ["--endpoint", ground.endpoint, "--through", str(proxy.port)]
+    arguments += ["--project", ground.project, "--user", user]
     arguments += ["--record", str(folder / "record"), "--checkpoint", str(folder / "checkpoint")]
     arguments += ["--database", ground.database] if ground.database else []
     return Consumer(arguments, {**os.environ, "CHAOS_KEY": ground.key})
@@ -420,18 +436,25 @@ async def _settle(link: AsyncMassageLink, record: Path) -> dict[str, Any]:
         await asyncio.sleep(0.5)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of zero or more")
+    return int(text)
+
+
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/chaos realtime", description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--bookings", type=int, default=400)
-    parser.add_argument("--drops", type=int, default=40, help="connections cut: closed, reset or stalled")
-    parser.add_argument("--kills", type=int, default=4, help="kill -9 of the consumer")
-    parser.add_argument("--restarts", type=int, default=1, help="kill -9 and restart of the embedded server")
+    parser.add_argument("--bookings", type=_count, default=400)
+    parser.add_argument("--drops", type=_count, default=40, help="connections cut: closed, reset or stalled")
+    parser.add_argument("--kills", type=_count, default=4, help="kill -9 of the consumer")
+    parser.add_argument("--restarts", type=_count, default=1, help="kill -9 and restart of the embedded server")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--consume", action="store_true", help=argparse.SUPPRESS)
     for name in ("endpoint", "project", "user", "record", "checkpoint", "database"):
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
-    parser.add_argument("--life", type=int, help=argparse.SUPPRESS)
+    for name in ("life", "through"):
+        parser.add_argument(f"--{name}", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -444,7 +467,14 @@ def main() -> int:
             asyncio.run(consume(options))
         return 0
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        result = asyncio.run(asyncio.wait_for(run(options, stack, Path(folder)), HARD_LIMIT))
+        try:
+            result = asyncio.run(asyncio.wait_for(run(options, stack, Path(folder)), HARD_LIMIT))
+        except MassageLinkError as error:
+            print(f"scripts/chaos realtime: {error}", file=sys.stderr)
+            return 2
+        except TimeoutError:
+            print("scripts/chaos realtime: it took too long and was ended; try fewer bookings.", file=sys.stderr)
+            return 2
     print(json.dumps(result, indent=2))
     good = not (result["lost"] or result["duplicates"] or result["out_of_order"])
     return 0 if good and result["redelivered"] <= result["kills"] else 1

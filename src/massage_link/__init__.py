@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
     from massage_link.domain.money import Money
     from massage_link.errors import MassageLinkError
+    from massage_link.health.report import HealthReport, Probe, State, Step
     from massage_link.realtime import Change, Checkpoint, Subscriber
-    from massage_link.usecases.commissions import CommissionTotal
+    from massage_link.usecases.totals import CommissionTotal
 
 _HOMES = {
     "AsyncMassageLink": "client.link",
@@ -35,13 +36,17 @@ _HOMES = {
     "Commission": "domain.commission",
     "CommissionEntry": "domain.commission",
     "CommissionStatus": "domain.commission",
-    "CommissionTotal": "usecases.commissions",
+    "CommissionTotal": "usecases.totals",
+    "HealthReport": "health.report",
     "MassageLink": "client.link",
     "MassageLinkError": "errors",
     "Money": "domain.money",
+    "Probe": "health.report",
     "RetryPolicy": "client.flow",
     "Role": "domain.booking",
+    "State": "health.report",
     "Status": "domain.booking",
+    "Step": "health.report",
     "Subscriber": "realtime",
 }
 
@@ -57,12 +62,16 @@ __all__ = [
     "CommissionEntry",
     "CommissionStatus",
     "CommissionTotal",
+    "HealthReport",
     "MassageLink",
     "MassageLinkError",
     "Money",
+    "Probe",
     "RetryPolicy",
     "Role",
+    "State",
     "Status",
+    "Step",
     "Subscriber",
     "__version__",
     "errors",

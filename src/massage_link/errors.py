@@ -19,7 +19,9 @@
     │   ├── NotAvailable            the therapist takes no bookings at that time
     │   ├── StaleBooking            somebody changed the booking first; carries the current one
     │   ├── IdempotencyMismatch     the key was used for a different request
-    │   └── RoomFrozen              the conversation is closed
+    │   ├── AmountTooLarge          more than is left of what it is taken from
+    │   ├── RoomFrozen              the conversation is closed
+    │   └── TooLate                 the time for it is over
     ├── NotFound                    no such booking, room, … (or not visible to this credential)
     ├── TransportError              no answer came
     │   ├── ConnectionFailed        the request was certainly not processed
@@ -33,7 +35,9 @@
     │   ├── ServerError             5xx
     │   └── NotAppwrite             the answer did not come from Appwrite's API
     ├── UnexpectedAnswer            a 2xx whose body is not what the API documents
+    ├── BrokenLedger                the ledger entries of a booking do not fit together
     ├── OutcomeUnknown              a commit was sent and its outcome could not be read
+    ├── CheckpointFailed            the progress of a consumer could not be read or written: a full disk, a damaged file
     └── RealtimeError
         └── RealtimeRefused         the server refuses this connection for good
 
@@ -48,7 +52,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = [
+    "AmountTooLarge",
     "BadRequest",
+    "BrokenLedger",
+    "CheckpointFailed",
     "CheckpointInUse",
     "Conflict",
     "ConnectionFailed",
@@ -78,6 +85,7 @@ __all__ = [
     "SlotTaken",
     "StaleBooking",
     "StatusError",
+    "TooLate",
     "TransportError",
     "Unauthorized",
     "UnexpectedAnswer",
@@ -176,8 +184,16 @@ class IdempotencyMismatch(RuleError):
     """The idempotency key was used before, for a request with other content."""
 
 
+class AmountTooLarge(RuleError):
+    """More is asked for than is left of what it is taken from; the message says how much is."""
+
+
 class RoomFrozen(RuleError):
     """The conversation is closed; nothing can be written to it."""
+
+
+class TooLate(RuleError):
+    """The time for it is over: a message can be changed for some minutes only."""
 
 
 class NotFound(MassageLinkError):
@@ -268,6 +284,13 @@ class UnexpectedAnswer(MassageLinkError):
     """The server answered 2xx with a body that is not what its API documents."""
 
 
+class BrokenLedger(MassageLinkError):
+    """The ledger entries of a booking do not fit together: one is missing, or not of this booking.
+
+    Nothing is written to such a ledger. ``massage-link reconcile --check`` says what is wrong.
+    """
+
+
 class OutcomeUnknown(MassageLinkError):
     """A commit was sent, no clear answer came, and its outcome could not be read either.
 
@@ -277,6 +300,10 @@ class OutcomeUnknown(MassageLinkError):
 
 
 # --- realtime ---------------------------------------------------------------------------------------------------------
+class CheckpointFailed(MassageLinkError):
+    """A consumer's progress could not be read or written; what it does not say is dealt with comes again."""
+
+
 class RealtimeError(MassageLinkError):
     """The realtime connection cannot do what was asked."""
 

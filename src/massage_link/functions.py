@@ -114,16 +114,20 @@ async def run_commands(context: Context) -> Any:
 
 
 def _command(request: Any) -> tuple[str, Mapping[str, Any]]:
-    try:
-        body = request.body_json
-    except ValueError:
-        body = None
+    body = _json_of(request)
     if not isinstance(body, dict) or not isinstance(body.get("command"), str):
         raise InvalidInput('the body is JSON: {"command": "bookings.accept", "arguments": {…}}.')
     arguments = body.get("arguments", {})
     if not isinstance(arguments, dict):
         raise InvalidInput("the arguments of a command are a JSON object.")
     return body["command"], arguments
+
+
+def _json_of(request: Any) -> Any:
+    try:
+        return request.body_json
+    except (ValueError, RecursionError):  # brackets in brackets, by the thousand
+        return None
 
 
 async def _caller_id(link: AsyncMassageLink, headers: Mapping[str, str]) -> str:
@@ -151,10 +155,7 @@ def _booking_id(request: Any) -> str:
         if found is None:
             raise UsageError(f"this function runs when a row is created, not on the event {event!r}.")
         return found["row"]
-    try:
-        body = request.body_json
-    except ValueError:
-        body = None
+    body = _json_of(request)
     booking_id = body.get("bookingId") if isinstance(body, dict) else None
     if not isinstance(booking_id, str) or not booking_id:
         raise UsageError('run by hand, this function takes the body {"bookingId": "…"}.')
@@ -177,5 +178,7 @@ def _link() -> AsyncMassageLink:
     loop = asyncio.get_running_loop()
     if loop not in _links:
         settings = _settings()
-        _links[loop] = AsyncMassageLink(settings.endpoint, settings.project_id, database=settings.database)
+        _links[loop] = AsyncMassageLink(
+            settings.endpoint, settings.project_id, database=settings.database, freeze_after=settings.freeze_after
+        )
     return _links[loop]

@@ -7,12 +7,14 @@ Import it where a program starts, not at the top of a library module: pydantic-s
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from massage_link.domain.chat import FREEZE_AFTER
 from massage_link.domain.tables import DATABASE
 from massage_link.errors import SettingsError
 
@@ -54,6 +56,19 @@ def _secret(value: SecretStr) -> SecretStr:
 _Endpoint = Annotated[str, AfterValidator(_endpoint)]
 _Id = Annotated[str, AfterValidator(_id)]
 _Secret = Annotated[SecretStr, AfterValidator(_secret)]
+#: As long as anybody may want to keep a conversation open: ten years.
+_MOST_HOURS = 10 * 365 * 24
+
+
+def _hours(value: str | timedelta) -> timedelta:
+    if isinstance(value, timedelta):
+        return value  # the default
+    if not value.isascii() or not value.isdecimal() or not 0 < int(value[:9]) <= _MOST_HOURS:
+        raise ValueError(f"{value!r} is not a whole number of hours from 1 to {_MOST_HOURS:,}")
+    return timedelta(hours=int(value[:9]))
+
+
+_Hours = Annotated[timedelta, BeforeValidator(_hours)]
 
 
 class Settings(BaseSettings):
@@ -65,6 +80,7 @@ class Settings(BaseSettings):
         api_key: key of a server or an operator; None when it is not set.
         session: session secret of a user; None when it is not set.
         database: id of the database.
+        freeze_after: how long after a booking's end its chat room freezes.
 
     """
 
@@ -75,6 +91,7 @@ class Settings(BaseSettings):
     api_key: _Secret | None = Field(default=None, alias="APPWRITE_API_KEY")
     session: _Secret | None = Field(default=None, alias="APPWRITE_SESSION")
     database: _Id = Field(default=DATABASE, alias="MASSAGE_LINK_DATABASE", examples=[DATABASE])
+    freeze_after: _Hours = Field(default=FREEZE_AFTER, alias="MASSAGE_LINK_CHAT_FREEZE_HOURS", examples=["48"])
 
     @classmethod
     def load(cls, env_file: str | Path | None = ".env", **told: str | None) -> Settings:
@@ -99,7 +116,7 @@ class Settings(BaseSettings):
             raise SettingsError("APPWRITE_API_KEY and APPWRITE_SESSION are both set; set the one to act with.")
         return settings
 
-    def link_arguments(self) -> dict[str, str | None]:
+    def link_arguments(self) -> dict[str, Any]:
         """The arguments with which to make a `massage_link.MassageLink`."""
         return {
             "endpoint": self.endpoint,
@@ -107,6 +124,7 @@ class Settings(BaseSettings):
             "api_key": self.api_key.get_secret_value() if self.api_key else None,
             "session": self.session.get_secret_value() if self.session else None,
             "database": self.database,
+            "freeze_after": self.freeze_after,
         }
 
 
@@ -117,6 +135,7 @@ class FunctionSettings(BaseSettings):
         endpoint: address of Appwrite's API, as seen from the runtime.
         project_id: id of the project.
         database: id of the database; a variable of the function, when it is not the usual one.
+        freeze_after: how long after a booking's end its chat room freezes; likewise.
 
     """
 
@@ -125,6 +144,7 @@ class FunctionSettings(BaseSettings):
     endpoint: _Endpoint = Field(alias="APPWRITE_FUNCTION_API_ENDPOINT", examples=["http://appwrite/v1"])
     project_id: _Id = Field(alias="APPWRITE_FUNCTION_PROJECT_ID", examples=["my-project"])
     database: _Id = Field(default=DATABASE, alias="MASSAGE_LINK_DATABASE", examples=[DATABASE])
+    freeze_after: _Hours = Field(default=FREEZE_AFTER, alias="MASSAGE_LINK_CHAT_FREEZE_HOURS", examples=["48"])
 
     @classmethod
     def load(cls) -> FunctionSettings:
@@ -140,13 +160,14 @@ class FunctionSettings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_sentence(cls, error, None)) from None
 
-    def link_arguments(self, api_key: str) -> dict[str, str]:
+    def link_arguments(self, api_key: str) -> dict[str, Any]:
         """The arguments with which to make a `massage_link.AsyncMassageLink` that acts with the execution's key."""
         return {
             "endpoint": self.endpoint,
             "project_id": self.project_id,
             "api_key": api_key,
             "database": self.database,
+            "freeze_after": self.freeze_after,
         }
 
 

@@ -36,6 +36,7 @@ RESULTS: Mapping[str, str] = {
     "cancel": "{ quote, cancelled }",
     "send": "{ message }",
     "read": "{ mark }",
+    "amend": "{ edit, deletion }",
     "refused": "{ refusal }",
     "direct write": "{ row }",
     "mine": "{ mine }",
@@ -62,6 +63,7 @@ await run('reschedule', ann);
 await run('accept', tom);
 await run('send', ann);
 await run('read', tom);
+await run('amend', ann);
 await run('cancel', ann);
 
 known.startsAt = free[5].startsAt;
@@ -184,6 +186,9 @@ def test_the_snippets_do_what_the_page_says(shop: tuple[Server, People], api: st
     assert (told["accepted"]["status"], told["accepted"]["version"]) == ("accepted", 3)
     assert (told["message"]["senderId"], told["message"]["body"]) == (people.customer.id, "See you on Monday!")
     assert (told["mark"]["userId"], told["mark"]["n"]) == (people.therapist.id, told["message"]["n"])
+    edit, deletion = told["edit"], told["deletion"]
+    assert (edit["kind"], edit["refersTo"], edit["body"]) == ("edit", told["message"]["n"], "See you on Tuesday!")
+    assert (deletion["kind"], deletion["refersTo"]) == ("delete", told["message"]["n"])
     assert (told["quote"]["feeMinor"], told["quote"]["version"], told["cancelled"]["status"]) == (0, 3, "cancelled")
 
     assert told["draft"]["status"] is None

@@ -230,8 +230,9 @@ async def test_json_is_one_object_a_line_and_nothing_else(
         texts = [(await watching.change())["row"]["body"] for _ in range(2)]
         assert texts[1] == "Is there parking?"
         await link.bookings.accept(booking.id, by="ana")
-        change = await watching.change()
-        assert (change["row"]["status"], change["version"]) == ("accepted", 2)
+        changes = {change["table"]: change for change in [await watching.change() for _ in range(2)]}
+        assert (changes["bookings"]["row"]["status"], changes["bookings"]["version"]) == ("accepted", 2)
+        assert changes["chat_messages"]["row"]["body"] == "Accepted by the therapist."
         watching.process.terminate()
         assert await watching.ended() == (0, "", "")
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from examples import programs, run
 from massage_link.demo.orders import load_week, orders
 from massage_link.demo.verdict import shares_of
 from massage_link.domain.money import Money
@@ -21,19 +19,6 @@ from massage_link.testing import running_emulator
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GETTING_STARTED = ROOT / "docs" / "getting-started.md"
-#: A program, and what it prints when the page says so.
-EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
-
-
-def run(program: str, where: Path, environment: Mapping[str, str]) -> str:
-    """What a program prints that is run in a folder of its own."""
-    bare = {name: value for name, value in os.environ.items() if not name.startswith("APPWRITE_")}
-    finished = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        cwd=where, env={**bare, **environment}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert finished.returncode == 0, f"{program}\n{finished.stderr}"
-    return finished.stdout
 
 
 @pytest.fixture
@@ -53,7 +38,7 @@ def server_of_the_reader() -> Iterator[dict[str, str]]:
 def test_every_example_runs_and_prints_what_the_page_says(
     page: Path, tmp_path: Path, server_of_the_reader: dict[str, str]
 ) -> None:
-    examples = EXAMPLE.findall(page.read_text("utf-8"))
+    examples = programs(page)
     assert len(examples) >= 2
     for program, printed in examples:
         assert run(program, tmp_path, server_of_the_reader) == printed

@@ -32,6 +32,7 @@ from massage_link.domain.tables import (
     BOOKING_PLACES,
     BOOKINGS,
     CHAT_MESSAGES,
+    CHAT_READS,
     CHAT_ROOMS,
     COMMISSION_ENTRIES,
     COMMISSIONS,
@@ -92,7 +93,8 @@ class Shop:
         """A booking of `customer` with `therapist` in this state, with a room, a message and a commission."""
         wish = self.market.wish(customer_id=self.people.customer.id, therapist_id=self.people.therapist.id)
         booking = self.key.bookings.request(**wish, address="Linienstraße 1")
-        self.key.chat.send(booking.id, "hello", sender_id=booking.customer_id)
+        hello = self.key.chat.send(booking.id, "hello", sender_id=booking.customer_id)
+        self.key.chat.mark_read(booking.id, hello.n, user_id=booking.customer_id)
         self.key.run(ensure_commission(self.key.ports, booking.id))
         for move in WAYS[status]:
             booking = getattr(self.key.bookings, move)(booking.id)
@@ -150,11 +152,17 @@ READS: Mapping[str, tuple[Any, Callable[[MassageLink, Booking], Any]]] = {
     "chat.room": (CHAT_ROOMS, lambda link, booking: link.chat.room(booking.id)),
     "chat.rooms": (CHAT_ROOMS, lambda link, booking: link.chat.rooms(customer_id=booking.customer_id)),
     "chat.messages": (CHAT_MESSAGES, lambda link, booking: link.chat.messages(booking.id)),
+    "chat.conversation": (CHAT_MESSAGES, lambda link, booking: list(link.chat.conversation(booking.id))),
+    "chat.reads": (CHAT_READS, lambda link, booking: link.chat.reads(booking.id)),
     "commissions.get": (COMMISSIONS, lambda link, booking: link.commissions.get(booking.id)),
     "commissions.list": (COMMISSIONS, lambda link, booking: link.commissions.list(therapist_id=booking.therapist_id)),
     "commissions.entries": (COMMISSION_ENTRIES, lambda link, booking: link.commissions.entries(booking.id)),
 }
-_LISTINGS = {name for name in READS if name.partition(".")[2] in {"list", "history", "rooms", "messages", "entries"}}
+_LISTINGS = {
+    f"{group}.{name}"
+    for group, _, name in (each.partition(".") for each in READS)
+    if name in {"list", "history", "rooms", "messages", "conversation", "reads", "entries"}
+}
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.ACCEPTED])
@@ -260,12 +268,78 @@ def test_only_participants_talk_and_read(shop: Shop) -> None:
         expected: Outcome = True if part in PARTICIPANTS else CredentialRequired if part == "guest" else NotFound
         assert _outcome(link.chat.send, booking.id, "Hi!") == expected, part
         assert _outcome(link.chat.mark_read, booking.id, 1) == expected, part
+        assert _outcome(link.chat.appear, booking.id) == expected, part
     for part in PARTICIPANTS:
         assert shop.key.chat.send(booking.id, "Hi!", sender_id=str(shop.id_of(part))).sender_id == shop.id_of(part)
         assert shop.key.chat.mark_read(booking.id, 1, user_id=str(shop.id_of(part))).user_id == shop.id_of(part)
     for stranger in (*STRANGERS, "ops"):
         with pytest.raises(NotAllowed):
             shop.key.chat.send(booking.id, "Hi!", sender_id=getattr(shop.people, stranger).id)
+
+
+def _may_change(part: Part) -> Outcome:
+    return NotAllowed if part == "customer" else CredentialRequired if part == "guest" else NotFound
+
+
+@pytest.mark.parametrize(("change", "text"), [("edit", ("Hi again!",)), ("delete", ())])
+def test_only_its_sender_changes_a_message(shop: Shop, change: str, text: tuple[str, ...]) -> None:
+    booking = shop.booking()
+    said = shop.key.chat.send(booking.id, "Hi!", sender_id=booking.therapist_id)
+    for part in PARTS:
+        if part not in {"therapist", "key"}:
+            found = _outcome(getattr(shop.links[part].chat, change), booking.id, said.n, *text)
+            assert found == _may_change(part), part
+        sender_id = shop.id_of(part) or "nobody"
+        if sender_id != booking.therapist_id:
+            by_key = _outcome(getattr(shop.key.chat, change), booking.id, said.n, *text, sender_id=sender_id)
+            assert by_key is NotAllowed, part
+    assert _outcome(getattr(shop.links["therapist"].chat, change), booking.id, said.n, *text) is True
+
+
+def test_only_ops_close_and_open_a_conversation(shop: Shop) -> None:
+    booking = shop.booking()
+    for change in ("freeze", "reopen"):
+        for part, link in shop.links.items():
+            expected: Outcome = True if part in {"ops", "key"} else NotAllowed if part in PARTICIPANTS else NotFound
+            expected = CredentialRequired if part == "guest" else expected
+            assert _outcome(getattr(link.chat, change), booking.id) == expected, (change, part)
+
+
+def test_who_is_in_a_room_is_seen_by_its_two_people(shop: Shop) -> None:
+    booking = shop.booking()
+    assert shop.links["customer"].chat.appear(booking.id, typing=True) is not None
+    for part, link in shop.links.items():
+        if part in {*PARTICIPANTS, "key"}:
+            assert [(each.user_id, each.typing) for each in link.chat.present(booking.id)] == [
+                (booking.customer_id, True)
+            ], part
+        elif part == "ops":  # sees the room, and nobody in it
+            assert link.chat.present(booking.id) == []
+        else:
+            with pytest.raises(NotFound):
+                link.chat.present(booking.id)
+
+
+def test_everybody_counts_their_own_unread_messages_alone(shop: Shop) -> None:
+    booking = shop.booking()
+    assert shop.links["therapist"].chat.unread(booking.id) == 1  # the customer's hello
+    assert shop.links["customer"].chat.unread(booking.id) == 0
+    assert shop.links["therapist"].chat.unread_total().rooms[booking.id] == 1
+    for part in SIGNED_IN:
+        other = booking.customer_id if part != "customer" else booking.therapist_id
+        with pytest.raises(NotAllowed, match="acts for themselves"):
+            shop.links[part].chat.unread(booking.id, user_id=other)
+        with pytest.raises(NotAllowed, match="acts for themselves"):
+            shop.links[part].chat.unread_total(user_id=other)
+    for part in STRANGERS:
+        with pytest.raises(NotFound):
+            shop.links[part].chat.unread(booking.id)
+        assert booking.id not in shop.links[part].chat.unread_total().rooms
+    with pytest.raises(NotAllowed):
+        shop.links["ops"].chat.unread(booking.id)
+    with pytest.raises(CredentialRequired):
+        shop.links["guest"].chat.unread(booking.id)
+    assert shop.key.chat.unread(booking.id, user_id=booking.therapist_id) == 1
 
 
 def test_nobody_talks_as_somebody_else(shop: Shop) -> None:
@@ -276,6 +350,12 @@ def test_nobody_talks_as_somebody_else(shop: Shop) -> None:
             shop.links[part].chat.send(booking.id, "forged", sender_id=other)
         with pytest.raises(NotAllowed, match="acts for themselves"):
             shop.links[part].chat.mark_read(booking.id, 1, user_id=other)
+        with pytest.raises(NotAllowed, match="acts for themselves"):
+            shop.links[part].chat.edit(booking.id, 2, "forged", sender_id=other)
+        with pytest.raises(NotAllowed, match="acts for themselves"):
+            shop.links[part].chat.delete(booking.id, 2, sender_id=other)
+        with pytest.raises(NotAllowed, match="acts for themselves"):
+            shop.links[part].chat.appear(booking.id, user_id=other)
     # Of this room alone: the function may be opening those of other bookings at the same time.
     said = [row for row in shop.market.raw_rows(CHAT_MESSAGES) if row["roomId"] == booking.id]
     assert [(row["n"], row["kind"], row["body"]) for row in said[1:]] == [(2, "user", "hello")]
@@ -295,6 +375,8 @@ _MORE: Mapping[str, Mapping[str, Any]] = {
     "bookings.no_show": {"reason": "Waited."},
     "chat.send": {"body": "Hello?", "clientId": "c1"},
     "chat.mark_read": {"n": 1},
+    "chat.edit": {"n": 2, "body": "Hello?", "clientId": "c1"},
+    "chat.delete": {"n": 2, "clientId": "c1"},
 }
 
 
@@ -358,8 +440,8 @@ _COVERED = {
     "bookings.expire_due",
     "availability.slots",
     "availability.therapist",
-    "chat.send",
-    "chat.mark_read",
+    *(f"chat.{name}" for name in ("send", "edit", "delete", "mark_read", "unread", "unread_total")),
+    *(f"chat.{name}" for name in ("appear", "present", "freeze", "reopen")),
 }
 
 

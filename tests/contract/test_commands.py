@@ -79,8 +79,8 @@ async def test_a_booking_goes_all_its_ways_through_commands_alone(acting: Everyb
     assert (await customer.bookings.get(booking.id)).note == "Hof 🙏"
     assert (await therapist.bookings.accept(booking.id, reason="See you")).status is Status.ACCEPTED
     sent = await customer.chat.send(booking.id, "Is there a lift?")
-    assert (sent.sender_id, sent.n) == (salon.people.customer.id, 2)
-    assert (await therapist.chat.mark_read(booking.id, 2)).n == 2
+    assert (sent.sender_id, sent.n) == (salon.people.customer.id, 3)  # after two lines: opened, accepted
+    assert (await therapist.chat.mark_read(booking.id, 3)).n == 3
     moved = await therapist.bookings.reschedule(booking.id, booking.starts_at + HOUR)
     assert moved.starts_at == booking.starts_at + HOUR
     assert (await therapist.bookings.start(booking.id)).status is Status.IN_PROGRESS
@@ -88,6 +88,8 @@ async def test_a_booking_goes_all_its_ways_through_commands_alone(acting: Everyb
     history = await all_of(ops.bookings.history(booking.id))
     actors = [(event.actor, event.type.value) for event in history]
     assert [who for who, _ in actors] == [salon.people.customer.id, *[salon.people.therapist.id] * 4]
+    told = [each.client_id for each in await all_of(therapist.chat.messages(booking.id)) if each.kind.value == "system"]
+    assert told == ["opened", "event:2", "event:3", "event:4", "event:5"]
     assert (await therapist.commissions.get(booking.id)).commission == Money(2_852, "EUR")
 
 
@@ -291,6 +293,7 @@ async def test_a_guest_gives_no_commands_and_a_key_needs_none(desks: LinkMaker, 
         ("", "the body is JSON"),
         ("accept", "the body is JSON"),
         ("[]", "the body is JSON"),
+        ("[" * 100_000, "the body is JSON"),
         ({"command": 1}, "the body is JSON"),
         ({"command": "bookings.accept", "arguments": []}, "are a JSON object"),
         ({"command": "bookings.delete"}, "there is no command 'bookings.delete'; there are availability.slots"),

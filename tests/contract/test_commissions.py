@@ -44,14 +44,19 @@ async def test_the_commission_is_thirty_percent_rounded_half_up(
     assert (commission.rate_bps, commission.status) == (3_000, CommissionStatus.DUE)
 
 
-async def test_completing_a_booking_puts_one_entry_on_the_books(link: AsyncMassageLink, market: Market) -> None:
+async def test_a_completed_booking_has_two_entries_what_was_agreed_and_that_it_is_owed(
+    link: AsyncMassageLink, market: Market
+) -> None:
     booking = await link.bookings.request(**market.wish())
     commission = await _completed(link, booking)
-    (entry,) = await all_of(link.commissions.entries(booking.id))
-    assert (entry.n, entry.kind, entry.reference) == (1, EntryKind.ACCRUAL, "accrual")
+    agreed, due = await all_of(link.commissions.entries(booking.id))
+    assert (agreed.n, agreed.kind, agreed.reference, agreed.balance_minor) == (1, EntryKind.ACCRUAL, "accrual", 0)
     amounts = (commission.gross_minor, commission.commission_minor, commission.net_minor)
-    assert (entry.gross_minor, entry.commission_minor, entry.net_minor) == amounts
-    assert (entry.therapist_id, entry.currency) == (booking.therapist_id, "EUR")
+    assert (agreed.gross_minor, agreed.commission_minor, agreed.net_minor) == amounts
+    assert (agreed.therapist_id, agreed.currency) == (booking.therapist_id, "EUR")
+    assert (due.n, due.kind, due.reference, due.gross_minor) == (2, EntryKind.DUE, "due:3", 0)
+    assert due.balance_minor == commission.balance_minor == commission.net_minor
+    assert commission.due_at == due.at
 
 
 async def test_the_rate_agreed_with_a_therapist_holds_from_the_request_on(

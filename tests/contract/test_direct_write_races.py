@@ -40,6 +40,7 @@ from massage_link.usecases.sweep import sweep
 from massage_link.wire.call import Call, nothing, path
 from massage_link.wire.rows import with_ids
 from massage_link.wire.users import user_jwt
+from patient import Patient
 from salon import SERVICE, Salon
 from steps import Crash, Steps, at, crash
 
@@ -139,7 +140,8 @@ def stage(server: Server, people: People) -> Iterator[Stage]:
 
         def author(person: Person) -> Author:
             headers = {"X-Appwrite-Project": shop.project_id, "X-Appwrite-JWT": link.send(user_jwt(person.id))}
-            http = leaving.enter_context(httpx.Client(base_url=shop.endpoint, headers=headers, timeout=60))
+            client = httpx.Client(base_url=shop.endpoint, headers=headers, timeout=60, transport=Patient())
+            http = leaving.enter_context(client)
             return Author(person, http, salon.rows)
 
         everybody = (people.customer, people.other_customer, people.therapist, people.other_therapist)

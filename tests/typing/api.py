@@ -9,7 +9,17 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import assert_type
 
-from massage_link import AsyncMassageLink, Booking, BookingEvent, ChatMessage, ChatRoom, Commission, MassageLink, Money
+from massage_link import (
+    AsyncMassageLink,
+    Booking,
+    BookingEvent,
+    ChatMessage,
+    ChatRoom,
+    Commission,
+    HealthReport,
+    MassageLink,
+    Money,
+)
 from massage_link.domain.calendar import FreeSlot
 from massage_link.realtime import BlockingSubscriber, Change, Subscriber
 
@@ -34,6 +44,7 @@ def blocking(link: MassageLink, when: datetime) -> None:
     assert_type(link.chat.room(booking.id), ChatRoom)
     assert_type(link.commissions.get(booking.id), Commission)
     assert_type(link.as_user("anna"), MassageLink)
+    assert_type(link.verify_integration(deep=True), HealthReport)
     assert_type(link.bookings.watch(), BlockingSubscriber[Booking])
     with link.as_user("tom").chat.watch() as changes:
         for change in changes:
@@ -56,6 +67,7 @@ async def awaited(link: AsyncMassageLink, when: datetime) -> None:
     assert_type(await link.availability.slots("tom", "Swedish", when, when), list[FreeSlot])
     assert_type(await link.chat.send(booking.id, "hello", sender_id="anna"), ChatMessage)
     assert_type(await link.commissions.get(booking.id), Commission)
+    assert_type(await link.verify_integration(), HealthReport)
     watching = link.as_user("tom").bookings.watch()
     assert_type(watching, Subscriber[Booking])
     async with watching as changes:

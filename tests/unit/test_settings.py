@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         "api_key": SECRET,
         "session": None,
         "database": "massage_link",
+        "freeze_after": timedelta(hours=48),
     }
 
 
@@ -71,6 +73,15 @@ def test_every_missing_setting_is_named_with_the_place_to_set_it() -> None:
         "APPWRITE_ENDPOINT is not set; APPWRITE_PROJECT_ID is not set. Set them in the environment or in .env, "
         "for example APPWRITE_ENDPOINT=https://fra.cloud.appwrite.io/v1 and APPWRITE_PROJECT_ID=my-project."
     )
+
+
+def test_how_long_rooms_stay_open_is_a_number_of_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, **GOOD, MASSAGE_LINK_CHAT_FREEZE_HOURS="72")
+    assert Settings.load().freeze_after == timedelta(days=3)
+    for wrong in ("0", "-1", "2.5", "two", "87601", "9" * 5_000):
+        _set(monkeypatch, MASSAGE_LINK_CHAT_FREEZE_HOURS=wrong)
+        assert _refusal().startswith("MASSAGE_LINK_CHAT_FREEZE_HOURS: ")
+        assert "is not a whole number of hours from 1 to 87,600" in _refusal()
 
 
 def test_an_empty_setting_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +149,7 @@ def test_a_function_learns_from_its_runtime_where_it_is(monkeypatch: pytest.Monk
         "project_id": "shop",
         "api_key": "ephemeral_key",
         "database": "massage_link",
+        "freeze_after": timedelta(hours=48),
     }
 
 

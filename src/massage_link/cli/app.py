@@ -12,7 +12,19 @@ import typer
 from typer.core import TyperGroup
 
 from massage_link import __version__
-from massage_link.cli import demo, emulator, functions, init, listen, schema, sweep, web
+from massage_link.cli import (
+    commissions,
+    demo,
+    emulator,
+    functions,
+    health,
+    init,
+    listen,
+    reconcile,
+    schema,
+    sweep,
+    web,
+)
 from massage_link.errors import MassageLinkError, UsageError
 
 __all__ = ["app"]
@@ -58,9 +70,12 @@ app = typer.Typer(
 )
 app.add_typer(schema.app, name="schema")
 app.add_typer(functions.app, name="functions")
+app.add_typer(commissions.app, name="commissions")
 app.command()(demo.demo)
+app.command()(health.health)
 app.command()(init.init)
 app.command()(listen.listen)
+app.command()(reconcile.reconcile)
 app.command()(sweep.sweep)
 app.command()(web.web)
 app.command(context_settings=emulator.PASS_ON)(emulator.emulator)

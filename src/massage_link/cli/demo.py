@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from io import TextIOWrapper
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from massage_link.errors import UsageError
+
+if TYPE_CHECKING:
+    from massage_link.demo.run import Kept, Outcome
 
 __all__ = ["demo"]
 
@@ -22,6 +25,9 @@ def demo(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     bookings: Annotated[int, typer.Option(min=1, max=_MOST, help="How many bookings to take.")] = 60,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Let the server go on until Ctrl-C, and print how to reach it.")
+    ] = False,
     web: Annotated[bool, typer.Option("--web", help="Serve the web pages instead, with sample accounts.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="With --web: where to listen.")] = 8080,
 ) -> None:
@@ -34,7 +40,7 @@ def demo(
             raise UsageError("--json prints what the bookings came to; --web takes none by itself.")
         _open_pages(port)
         return
-    _take(bookings, as_json=as_json)
+    _take(bookings, as_json=as_json, keep=keep)
 
 
 def _open_pages(port: int) -> None:
@@ -59,28 +65,52 @@ def _open_pages(port: int) -> None:
         serve_pages(server.endpoint, server.project_id, None, host="127.0.0.1", port=port, residents=residents)
 
 
-def _take(bookings: int, *, as_json: bool) -> None:
-    import json
+def _take(bookings: int, *, as_json: bool, keep: bool) -> None:
     import logging
 
     from rich.console import Console
 
     from massage_link.demo.run import run_demo
-    from massage_link.demo.view import Screen, shown
+    from massage_link.demo.view import Screen
 
     logging.getLogger("massage_link").addHandler(logging.NullHandler())  # a failure is told once, at the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # names and messages hold characters that not every terminal has
+
+    def keep_it(outcome: Outcome, kept: Kept) -> None:
+        from massage_link.cli.keep import begin_sweeping, keep_running
+
+        screen.close()
+        begin_sweeping(kept)
+        _print(outcome, kept, as_json=as_json)
+        keep_running(kept)
+
     with Screen(Console(stderr=True), bookings) as screen:
-        outcome = run_demo(bookings, screen)
+        outcome = run_demo(bookings, screen, afterwards=keep_it if keep else None)
+    if not keep:
+        _print(outcome, None, as_json=as_json)
+    if not outcome.is_good:
+        raise typer.Exit(1)
+
+
+def _print(outcome: Outcome, kept: Kept | None, *, as_json: bool) -> None:
+    import json
+
+    from rich.console import Console
+
+    from massage_link.cli.keep import printed_settings
+    from massage_link.demo.view import shown
+
     if as_json:
-        typer.echo(json.dumps(outcome.report.as_json(), indent=2))
+        server = {} if kept is None else {"server": kept.as_json()}
+        typer.echo(json.dumps({**outcome.report.as_json(), **server}, indent=2))
+        for problem in outcome.problems:
+            typer.echo(f"{problem.fault}: {problem.text}", err=True)
     else:
         console = Console()
         console.width = max(console.width, _NARROWEST)
         console.print(shown(outcome))
-    if not outcome.is_good:
-        for problem in outcome.problems if as_json else ():
-            typer.echo(f"{problem.fault}: {problem.text}", err=True)
-        raise typer.Exit(1)
+        if kept is not None:
+            typer.echo(f"\n{printed_settings(kept)}")
+    sys.stdout.flush()

@@ -39,14 +39,19 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def start(self, total: int) -> None:
-        """Show it: so many things are to be made."""
+    @property
+    def shown(self) -> bool:
+        """Whether anybody sees it."""
+        return not self._progress.disable
+
+    def start(self, total: int | None) -> None:
+        """Show it: so many things are to be made; None when nobody knows how many."""
         self._progress.update(self._task, total=total)
         self._progress.start()
 
-    def advance(self, what: str) -> None:
-        """One more thing is made."""
-        self._progress.update(self._task, advance=1, description=what)
+    def advance(self, what: str, by: int = 1) -> None:
+        """One more thing is made, or so many."""
+        self._progress.update(self._task, advance=by, description=what)
 
 
 def show_plan(differences: Sequence[Difference], bar: Bar) -> None:

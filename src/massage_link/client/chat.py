@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from appwrite.query import Query
 
+from massage_link.client.credentials import MintedJwt
 from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
 from massage_link.client.paging import DEFAULT_PAGE, only, pages_of
+from massage_link.client.reading import EVERY, AsyncReading, Reading
 from massage_link.client.watched import Watch, watched, watching
 from massage_link.domain.chat import ChatMessage, ChatRead, ChatRoom
+from massage_link.domain.conversation import Conversation, fold
 from massage_link.domain.ids import checked_text
-from massage_link.domain.tables import CHAT_MESSAGES, CHAT_ROOMS
-from massage_link.errors import InvalidInput
+from massage_link.domain.tables import CHAT_MESSAGES, CHAT_READS, CHAT_ROOMS
+from massage_link.errors import InvalidInput, NotAllowed
+from massage_link.usecases.amending import delete_message, edit_message
 from massage_link.usecases.chat import get_room, send_message
+from massage_link.usecases.presence import Presence, appear, present
 from massage_link.usecases.read_marks import mark_read
+from massage_link.usecases.rooms import freeze_room, reopen_room
+from massage_link.usecases.unread import Unread, unread_in, unread_in_all
 from massage_link.wire.call import Flow
+from massage_link.wire.rows import list_rows
+from massage_link.wire.users import own_account
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +32,9 @@ if TYPE_CHECKING:
     from massage_link.realtime import Checkpoint, Policy
 
 __all__ = ["AsyncChat", "Chat", "ChatOperations"]
+
+#: Most messages that `conversation` reads.
+_MOST = 5_000
 
 
 class ChatOperations(Resource):
@@ -57,9 +69,57 @@ class ChatOperations(Resource):
                 "clientId": client_id or self._ports.new_id(),
             }
             return self._remote("chat.send", asked, ChatMessage.model_validate)
-        if sender_id is None:
-            raise InvalidInput("sender_id is missing: with an API key, say who sends the message.")
-        return send_message(self._ports, booking_id, sender_id=sender_id, body=body, client_id=client_id)
+        sender = _said("sender_id", sender_id, "who sends the message")
+        return send_message(self._ports, booking_id, sender_id=sender, body=body, client_id=client_id)
+
+    @operation
+    def edit(
+        self, booking_id: str, n: int, body: str, *, sender_id: str | None = None, client_id: str | None = None
+    ) -> Flow[ChatMessage]:
+        """Give one's own message another text, within fifteen minutes; the result is the new message that says so.
+
+        Args:
+            booking_id: which room.
+            n: number of the message.
+            body: its new text.
+            sender_id: who sent it; a signed-in user is the sender.
+            client_id: your own id for the change; repeating it with the same one changes nothing.
+
+        Raises:
+            InvalidMessage: the text can not be sent.
+            NotAllowed: the message is somebody else's, or none that a person wrote.
+            TooLate: it was sent more than fifteen minutes ago.
+            RoomFrozen: the conversation is closed.
+            NotFound: there is no such room or message, or it was deleted.
+
+        """
+        if not self.link.acts_with_key:
+            asked = self._amending(booking_id, n, sender_id, client_id)
+            return self._remote("chat.edit", {**asked, "body": body}, ChatMessage.model_validate)
+        sender = _said("sender_id", sender_id, "who sent the message")
+        return edit_message(self._ports, booking_id, n, sender_id=sender, body=body, client_id=client_id)
+
+    @operation
+    def delete(
+        self, booking_id: str, n: int, *, sender_id: str | None = None, client_id: str | None = None
+    ) -> Flow[ChatMessage]:
+        """Take one's own message back, within fifteen minutes; the result is the new message that says so.
+
+        The text stays in the table, where both sides could have read it. Arguments and errors as `edit`.
+        """
+        if not self.link.acts_with_key:
+            asked = self._amending(booking_id, n, sender_id, client_id)
+            return self._remote("chat.delete", asked, ChatMessage.model_validate)
+        sender = _said("sender_id", sender_id, "who sent the message")
+        return delete_message(self._ports, booking_id, n, sender_id=sender, client_id=client_id)
+
+    def _amending(self, booking_id: str, n: int, sender_id: str | None, client_id: str | None) -> dict[str, Any]:
+        return {
+            "bookingId": booking_id,
+            "n": n,
+            "senderId": sender_id,
+            "clientId": client_id or self._ports.new_id(),
+        }
 
     @operation
     def mark_read(self, booking_id: str, n: int, *, user_id: str | None = None) -> Flow[ChatRead]:
@@ -79,9 +139,105 @@ class ChatOperations(Resource):
         if not self.link.acts_with_key:
             asked = {"bookingId": booking_id, "n": n, "userId": user_id}
             return self._remote("chat.mark_read", asked, ChatRead.model_validate)
-        if user_id is None:
-            raise InvalidInput("user_id is missing: with an API key, say who has read it.")
-        return mark_read(self._ports, booking_id, user_id=user_id, n=n)
+        return mark_read(self._ports, booking_id, user_id=_said("user_id", user_id, "who has read it"), n=n)
+
+    @operation
+    def unread(self, booking_id: str, *, user_id: str | None = None) -> Flow[int]:
+        """How many messages of the other side a participant has not read in a room.
+
+        What counts is what a person said above the read mark and has not taken back; the platform's lines do not.
+
+        Args:
+            booking_id: which room.
+            user_id: who reads; a signed-in user is the reader.
+
+        Raises:
+            NotFound: there is no such room, or none that the credential may see.
+            NotAllowed: the user does not take part.
+
+        """
+        reader = yield from self._reader(user_id)
+        return (yield from unread_in(self._ports, booking_id, user_id=reader))
+
+    @operation
+    def unread_total(self, *, user_id: str | None = None) -> Flow[Unread]:
+        """The same over all rooms of a participant: the total, and how many in each room that has any."""
+        reader = yield from self._reader(user_id)
+        return (yield from unread_in_all(self._ports, user_id=reader))
+
+    def _reader(self, user_id: str | None) -> Flow[str]:
+        """Who reads: with a key whoever is named, or else the signed-in user."""
+        if self.link.acts_with_key:
+            return _said("user_id", user_id, "who reads")
+        self.link.require_user("chat.unread")
+        credential = self.link.credential
+        own = credential.user_id if isinstance(credential, MintedJwt) else (yield from own_account())[0]
+        if user_id not in {None, own}:
+            raise NotAllowed(f"userId is {user_id}, and you are {own}: a user acts for themselves.")
+        return own
+
+    @operation
+    def appear(self, booking_id: str, *, typing: bool = False, user_id: str | None = None) -> Flow[Presence | None]:
+        """Say that somebody has a room open, and whether they are typing: for two minutes, or 15 seconds of typing.
+
+        Args:
+            booking_id: which room.
+            typing: whether they are writing something.
+            user_id: who; a signed-in user says it of themselves.
+
+        Returns:
+            What the other side can see now; None on a server that has no presences (before Appwrite 1.9.5).
+
+        Raises:
+            NotFound: there is no such room.
+            NotAllowed: the user does not take part.
+
+        """
+        if not self.link.acts_with_key:
+            asked = {"bookingId": booking_id, "typing": typing, "userId": user_id}
+            return self._remote("chat.appear", asked, _presence)
+        return appear(self._ports, booking_id, user_id=_said("user_id", user_id, "who is there"), typing=typing)
+
+    @operation
+    def present(self, booking_id: str) -> Flow[list[Presence]]:
+        """Who has a room open now, and who is typing; nobody on a server that has no presences.
+
+        Raises:
+            NotFound: there is no such room, or none that the credential may see.
+
+        """
+        return present(self._ports, booking_id)
+
+    @operation
+    def freeze(self, booking_id: str) -> Flow[ChatRoom]:
+        """Close a conversation now: for ops, with a key or the label. Nothing can be written to it any more.
+
+        Raises:
+            NotFound: there is no such room.
+            NotAllowed: the user is not of ops.
+
+        """
+        if not self.link.acts_with_key:
+            return self._remote("chat.freeze", {"bookingId": booking_id}, ChatRoom.model_validate)
+        return freeze_room(self._ports, booking_id)
+
+    @operation
+    def reopen(self, booking_id: str, *, until: datetime | None = None) -> Flow[ChatRoom]:
+        """Open a conversation again, or keep it open longer: for ops, with a key or the label.
+
+        Args:
+            booking_id: which room.
+            until: when it freezes; None takes as long as after the end of a booking (48 hours, or what is set).
+
+        Raises:
+            NotFound: there is no such room.
+            NotAllowed: the user is not of ops.
+            InvalidInput: `until` is past, or has no time zone.
+
+        """
+        if not self.link.acts_with_key:
+            return self._remote("chat.reopen", {"bookingId": booking_id, "until": until}, ChatRoom.model_validate)
+        return reopen_room(self._ports, booking_id, until=until)
 
     @operation
     def room(self, booking_id: str) -> Flow[ChatRoom]:
@@ -130,6 +286,29 @@ class ChatOperations(Resource):
         ]
         return pages_of(self._ports, CHAT_MESSAGES, queries, page_size=page_size, limit=limit)
 
+    @operation
+    def conversation(self, booking_id: str, *, last: int = 200) -> Flow[Conversation]:
+        """A room as people read it: its last messages, with edits and deletions folded in.
+
+        Args:
+            booking_id: which room.
+            last: how many messages to read, at most 5,000; edits and deletions are among them.
+
+        """
+        if type(last) is not int or not 1 <= last <= _MOST:
+            raise InvalidInput(f"last is a number of messages from 1 to {_MOST:,}, not {last!r}.")
+        queries = [
+            Query.equal("roomId", [checked_text("booking_id", booking_id)]),
+            Query.order_desc("n"),
+            Query.limit(last),
+        ]
+        return fold((yield from list_rows(self._ports.address(CHAT_MESSAGES), ChatMessage, queries)))
+
+    @listing
+    def reads(self, booking_id: str) -> Pages[ChatRead]:
+        """Up to which message each participant has read a room; who has read nothing has no mark."""
+        return pages_of(self._ports, CHAT_READS, [Query.equal("roomId", [checked_text("booking_id", booking_id)])])
+
     @watched
     def watch(
         self,
@@ -145,10 +324,49 @@ class ChatOperations(Resource):
         """
         return Watch(lambda link: [watching().messages(link, booking_id=booking_id)], checkpoint, since, policy)
 
+    @watched
+    def watch_reads(
+        self,
+        *,
+        booking_id: str | None = None,
+        checkpoint: Checkpoint | None = None,
+        since: datetime | None = None,
+        policy: Policy | None = None,
+    ) -> Watch[ChatRead]:
+        """Read marks as they move, each never back: of one room, or of all that the user takes part in.
+
+        Arguments and errors as `link.bookings.watch`.
+        """
+        return Watch(lambda link: [watching().reads(link, booking_id=booking_id)], checkpoint, since, policy)
+
 
 class Chat(ChatOperations, SyncResource):
     """Conversations, blocking."""
 
+    def reading(self, *, user_id: str | None = None, every: float = EVERY) -> Reading:
+        """Note what was read as often as you like; one mark a room is written every so many seconds.
+
+        Args:
+            user_id: who reads; a signed-in user is the reader.
+            every: seconds between two writes of one room's mark.
+
+        """
+        return Reading(lambda booking_id, n: self.mark_read(booking_id, n, user_id=user_id), every)
+
 
 class AsyncChat(ChatOperations, AsyncResource):
     """Conversations, awaited."""
+
+    def reading(self, *, user_id: str | None = None, every: float = EVERY) -> AsyncReading:
+        """See `Chat.reading`."""
+        return AsyncReading(lambda booking_id, n: self.mark_read(booking_id, n, user_id=user_id), every)
+
+
+def _said(name: str, value: str | None, what: str) -> str:
+    if value is None:
+        raise InvalidInput(f"{name} is missing: with an API key, say {what}.")
+    return value
+
+
+def _presence(facts: Any) -> Presence | None:
+    return None if facts is None else Presence.from_json(facts)

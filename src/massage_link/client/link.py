@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+from tenacity import stop_after_attempt
 
 from massage_link.client.account import AccountResource, AsyncAccountResource
 from massage_link.client.availability import AsyncAvailability, Availability
@@ -31,6 +33,7 @@ from massage_link.wire.users import sign_in
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from massage_link.health.report import HealthReport
     from massage_link.realtime import BlockingSubscriber, Checkpoint, Policy, Subscriber
 
 __all__ = ["AsyncMassageLink", "BaseLink", "MassageLink"]
@@ -166,6 +169,7 @@ class MassageLink(BaseLink):
         project_id: the Appwrite project.
         api_key, session, jwt: who acts: a key (may write), or a user's session secret or JWT. None: a guest.
         database: id of the database.
+        freeze_after: how long after a booking's end its chat room freezes; None for 48 hours.
         timeout: seconds or an `httpx.Timeout`; 15 s for an answer and 5 s to connect unless said otherwise.
         retries: how often calls that are safe to repeat are repeated.
         transport: an `httpx` transport to use instead of the network.
@@ -186,6 +190,7 @@ class MassageLink(BaseLink):
         session: str | None = None,
         jwt: str | None = None,
         database: str | None = None,
+        freeze_after: timedelta | None = None,
         timeout: float | httpx.Timeout | None = None,
         retries: RetryPolicy | None = None,
         transport: httpx.BaseTransport | None = None,
@@ -193,7 +198,12 @@ class MassageLink(BaseLink):
     ) -> None:
         secrets = {"key": api_key, "session": session, "jwt": jwt}
         http = sync_http(_timeout(timeout), transport)
-        self._set_up(_session(endpoint, project_id, secrets, retries), _ports(ports, database), http, owns=True)
+        self._set_up(
+            _session(endpoint, project_id, secrets, retries),
+            _ports(ports, database=database, freeze_after=freeze_after),
+            http,
+            owns=True,
+        )
 
     def _set_up(self, session: Session, ports: Ports, http: httpx.Client, *, owns: bool) -> None:
         BaseLink.__init__(self, session, ports)
@@ -269,6 +279,15 @@ class MassageLink(BaseLink):
         """A link to the same server that acts as the same, to be awaited; it has connections of its own."""
         return AsyncMassageLink._made(self._session, self.ports)  # noqa: SLF001 - our own other colour
 
+    def verify_integration(self, *, deep: bool = False) -> HealthReport:
+        """Check everything that the marketplace needs of its server; see `AsyncMassageLink.verify_integration`.
+
+        A thread of its own does it, on connections of its own.
+        """
+        from massage_link.health.blocking import verify_blocking  # noqa: PLC0415 - few programs check, and it takes time
+
+        return verify_blocking(self, deep=deep)
+
     def run(self, flow: Flow[T]) -> T:
         """Run a flow of calls (see `massage_link.usecases`)."""
         return drive(self._http, perform(self._session, flow))
@@ -303,6 +322,7 @@ class AsyncMassageLink(BaseLink):
         session: str | None = None,
         jwt: str | None = None,
         database: str | None = None,
+        freeze_after: timedelta | None = None,
         timeout: float | httpx.Timeout | None = None,
         retries: RetryPolicy | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -310,7 +330,12 @@ class AsyncMassageLink(BaseLink):
     ) -> None:
         secrets = {"key": api_key, "session": session, "jwt": jwt}
         http = async_http(_timeout(timeout), transport)
-        self._set_up(_session(endpoint, project_id, secrets, retries), _ports(ports, database), http, owns=True)
+        self._set_up(
+            _session(endpoint, project_id, secrets, retries),
+            _ports(ports, database=database, freeze_after=freeze_after),
+            http,
+            owns=True,
+        )
 
     def _set_up(self, session: Session, ports: Ports, http: httpx.AsyncClient, *, owns: bool) -> None:
         BaseLink.__init__(self, session, ports)
@@ -393,6 +418,32 @@ class AsyncMassageLink(BaseLink):
         chosen = frozenset(name for name, wanted in flags.items() if wanted)
         return subscribe(self, Watch(partial(_everything, chosen), checkpoint, since, policy))
 
+    async def verify_integration(self, *, deep: bool = False) -> HealthReport:
+        """Check everything that the marketplace needs of its server: the same as `massage-link health`.
+
+        Takes some hundred milliseconds when all is well, and never more than 15 seconds. What it writes, it removes,
+        also when it is cancelled. Every call is tried once, so that what is measured is what happened.
+
+        Args:
+            deep: also send a canary booking the whole way, and prove that a transaction which fails leaves nothing.
+
+        Returns:
+            Every probe with its state, its time, what it means and what to do; `report.state` is that of the worst.
+
+        Raises:
+            CredentialRequired: the link acts without an API key.
+
+        """
+        from massage_link.health import verify  # noqa: PLC0415 - few programs check, and it takes time
+
+        async with self._trying_once() as link:
+            return await verify(link, deep=deep)
+
+    def _trying_once(self) -> AsyncMassageLink:
+        """A link that acts as the same on connections of its own, and repeats no call."""
+        once = replace(self._session, retries=RetryPolicy(stop=stop_after_attempt(1)))
+        return AsyncMassageLink._made(once, self.ports)
+
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow of calls (see `massage_link.usecases`)."""
         return await adrive(self._http, perform(self._session, flow))
@@ -432,9 +483,15 @@ def _timeout(timeout: float | httpx.Timeout | None) -> httpx.Timeout | None:
     return httpx.Timeout(timeout)
 
 
-def _ports(ports: Ports | None, database: str | None) -> Ports:
+def _ports(ports: Ports | None, *, database: str | None, freeze_after: timedelta | None) -> Ports:
     ports = ports or Ports()
-    return ports if database is None else replace(ports, database=checked_id("database", database))
+    if database is not None:
+        ports = replace(ports, database=checked_id("database", database))
+    if freeze_after is None:
+        return ports
+    if not isinstance(freeze_after, timedelta) or freeze_after <= timedelta(0):
+        raise UsageError(f"freeze_after is a time longer than none, a timedelta, not {freeze_after!r}.")
+    return replace(ports, freeze_after=freeze_after)
 
 
 def _from_env(env_file: str | Path | None) -> dict[str, Any]:

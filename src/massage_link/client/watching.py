@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from appwrite.query import Query
 
 from massage_link.domain.booking import Booking, BookingEvent
-from massage_link.domain.chat import ChatMessage
+from massage_link.domain.chat import ChatMessage, ChatRead
 from massage_link.domain.commission import Commission
 from massage_link.domain.draft import Draft, is_booking_row
 from massage_link.domain.ids import checked_text
 from massage_link.domain.rows import Row, to_wire_time
-from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, CHAT_MESSAGES, COMMISSIONS, Table
+from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, CHAT_MESSAGES, CHAT_READS, COMMISSIONS, Table
 from massage_link.errors import CredentialRequired
 from massage_link.realtime import (
     Checkpoint,
@@ -42,6 +42,7 @@ __all__ = [
     "drafts",
     "everything",
     "messages",
+    "reads",
     "require_listener",
     "subscriber",
 ]
@@ -83,6 +84,11 @@ def booking_events(link: AsyncMassageLink, *, booking_id: str | None = None) -> 
 def messages(link: AsyncMassageLink, *, booking_id: str | None = None) -> Source[ChatMessage]:
     """Chat messages: every one, in order within its room."""
     return _source(link, CHAT_MESSAGES, Numbered(scope="roomId", number="n"), {"roomId": booking_id})
+
+
+def reads(link: AsyncMassageLink, *, booking_id: str | None = None) -> Source[ChatRead]:
+    """Read marks: the newest of each, and never back: how far it is read grows with each write, as a version does."""
+    return _source(link, CHAT_READS, Mutable(version="n"), {"roomId": booking_id})
 
 
 def commissions(link: AsyncMassageLink, *, therapist_id: str | None = None) -> Source[Commission]:

@@ -13,11 +13,12 @@ from massage_link.demo.orders import Order
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.chat import ChatMessage
 from massage_link.domain.commission import Commission, CommissionStatus
+from massage_link.domain.lines import OPENED, event_client_id
 
-__all__ = ["OPENED", "Expectation", "Kind", "Latency", "Record", "Sight", "client_id", "latency", "sight_of"]
+__all__ = ["Expectation", "Kind", "Latency", "Record", "Sight", "client_id", "latency", "line_of", "sight_of"]
 
-#: The client id of the message with which a room begins.
-OPENED = "opened"
+#: The version that a booking of the story has in these states; the room tells of each.
+_VERSIONS = {Status.ACCEPTED: 2, Status.COMPLETED: 3}
 
 
 class Sight(NamedTuple):
@@ -36,6 +37,7 @@ class Kind(StrEnum):
     ROOM = "room"
     MESSAGE = "message"
     ANSWER = "answer"  # accepted, completed
+    LINE = "line"  # of the room, about the answer
     COMMISSION = "commission"
 
 
@@ -69,6 +71,11 @@ def client_id(number: int) -> str:
     return f"line-{number}"
 
 
+def line_of(booking_id: str, status: Status) -> Sight:
+    """The system line that tells of a booking's new state."""
+    return Sight("chat_messages", booking_id, event_client_id(_VERSIONS[status]))
+
+
 def expectations(booking_id: str, order: Order) -> list[Expectation]:
     """Everything that a booking lets its two people see, in the order of the story."""
     customer, therapist = order.request.customer_id, order.request.therapist_id
@@ -88,8 +95,15 @@ def expectations(booking_id: str, order: Order) -> list[Expectation]:
             for number, line in enumerate(order.talk)
         ),
         Expectation(therapist, Kind.COMMISSION, Sight("commissions", booking_id, CommissionStatus.PENDING)),
-        Expectation(customer, Kind.ANSWER, Sight("bookings", booking_id, Status.ACCEPTED)),
-        Expectation(customer, Kind.ANSWER, Sight("bookings", booking_id, Status.COMPLETED)),
+        *(
+            expectation
+            for status in (Status.ACCEPTED, Status.COMPLETED)
+            for expectation in (
+                Expectation(customer, Kind.ANSWER, Sight("bookings", booking_id, status)),
+                Expectation(customer, Kind.LINE, line_of(booking_id, status)),
+                Expectation(therapist, Kind.LINE, line_of(booking_id, status)),
+            )
+        ),
         Expectation(therapist, Kind.COMMISSION, Sight("commissions", booking_id, CommissionStatus.DUE)),
     ]
 

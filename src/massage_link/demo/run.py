@@ -6,9 +6,9 @@ import asyncio
 import secrets
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ import httpx
 
 from massage_link.client.link import AsyncMassageLink
 from massage_link.demo.books import failed_executions, read_books
-from massage_link.demo.orders import Order, Week, catalogue, load_week, orders
+from massage_link.demo.orders import Order, Participant, Week, catalogue, load_week, orders
 from massage_link.demo.people import Person, Unseen, alongside, listening
 from massage_link.demo.record import Record
 from massage_link.demo.stopwatch import Stopwatch
@@ -33,7 +33,7 @@ from massage_link.usecases.ports import create_derived, find
 from massage_link.usecases.provision import push_functions, push_schema
 from massage_link.wire.users import create_user
 
-__all__ = ["DemoFailed", "Outcome", "Progress", "functions_folder", "run_demo"]
+__all__ = ["DemoFailed", "Kept", "Outcome", "Progress", "functions_folder", "run_demo"]
 
 #: Bookings under way at once: the server, two function processes and all the people share the machine's cores.
 _AT_ONCE = 2
@@ -84,13 +84,46 @@ class Outcome:
         return not self.problems
 
 
-def run_demo(count: int, progress: Progress, *, functions: Path | None = None) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A server that goes on after the run.
+
+    Attributes:
+        server: where, with its key.
+        emails: of the people who can sign in, customers first.
+        password: the same for all of them, made up for this run.
+
+    """
+
+    server: Emulator
+    emails: Sequence[str]
+    password: str = field(repr=False)
+
+    def as_json(self) -> dict[str, object]:
+        """For programs: this is how they get in, so it holds the key and the password."""
+        return {
+            "endpoint": self.server.endpoint,
+            "projectId": self.server.project_id,
+            "apiKey": self.server.api_key,
+            "accounts": list(self.emails),
+            "password": self.password,
+        }
+
+
+def run_demo(
+    count: int,
+    progress: Progress,
+    *,
+    functions: Path | None = None,
+    afterwards: Callable[[Outcome, Kept], None] | None = None,
+) -> Outcome:
     """Run all of it; the server ends with it, whatever happens.
 
     Args:
         count: how many bookings, at least 1.
         progress: told how far it is.
         functions: folder of the function folders; None takes ours.
+        afterwards: handed what came out and the server, which goes on until this returns.
 
     Raises:
         UsageError: the emulator's packages or our function folders are not there.
@@ -102,13 +135,22 @@ def run_demo(count: int, progress: Progress, *, functions: Path | None = None) -
     started = time.perf_counter()
     with running_emulator(functions=functions or functions_folder(), schema=False) as server:
         progress.done(f"server at {server.endpoint}")
+        week = load_week()
+        kept = Kept(server, [_email(each) for each in week.people], secrets.token_urlsafe(12))
         try:
-            return asyncio.run(_demonstrate(server, load_week(), count, progress, started))
+            outcome = asyncio.run(_demonstrate(kept, week, count, progress, started))
         except TransportError:
             with suppress(subprocess.TimeoutExpired):
                 server.process.wait(_LOOK_EVERY)  # a connection may break a little before the process is gone
             _refuse_ended(server)
             raise
+        if afterwards is not None:
+            afterwards(outcome, kept)
+        return outcome
+
+
+def _email(person: Participant) -> str:
+    return f"{person.id}@example.com"
 
 
 def functions_folder() -> Path:
@@ -128,11 +170,12 @@ def functions_folder() -> Path:
     )
 
 
-async def _demonstrate(server: Emulator, week: Week, count: int, progress: Progress, started: float) -> Outcome:
+async def _demonstrate(kept: Kept, week: Week, count: int, progress: Progress, started: float) -> Outcome:
+    server = kept.server
     record = Record()
     transport = Stopwatch(httpx.AsyncHTTPTransport())
     async with alongside(_watch(server)), server.async_link(transport=transport) as link:
-        await _prepare(link, week, progress)
+        await _prepare(link, week, progress, kept.password)
         people = {each.id: Person(link, each.id, record, patience=_PATIENCE) for each in week.people}
         async with listening(people.values()):
             progress.done(f"{len(week.customers)} customers and {len(week.therapists)} therapists are listening")
@@ -161,7 +204,7 @@ def _refuse_ended(server: Emulator) -> None:
         raise DemoFailed(f"the embedded server ended meanwhile (exit status {status}).")
 
 
-async def _prepare(link: AsyncMassageLink, week: Week, progress: Progress) -> None:
+async def _prepare(link: AsyncMassageLink, week: Week, progress: Progress, password: str) -> None:
     tables: list[str] = []
     functions: list[str] = []
     await link.run(push_schema(link.ports, direct_write=True, progress=tables.append))
@@ -170,7 +213,7 @@ async def _prepare(link: AsyncMassageLink, week: Week, progress: Progress) -> No
     for row in catalogue(week):
         await link.run(create_derived(link.ports, THERAPISTS, row, []))
     for each in week.people:
-        await link.send(create_user(each.id, f"{each.id}@example.com", secrets.token_urlsafe(16), each.name))
+        await link.send(create_user(each.id, _email(each), password, each.name))
 
 
 async def _warm_up(scene: Scene, canaries: Sequence[Order]) -> None:

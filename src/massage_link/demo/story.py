@@ -9,10 +9,11 @@ from typing import NamedTuple
 from massage_link.client.link import AsyncMassageLink
 from massage_link.demo.orders import Order
 from massage_link.demo.people import Person
-from massage_link.demo.record import OPENED, Record, Sight, client_id
+from massage_link.demo.record import Record, Sight, client_id, line_of
 from massage_link.demo.stopwatch import departure
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.commission import CommissionStatus
+from massage_link.domain.lines import OPENED
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.tables import BOOKINGS
 from massage_link.wire.rows import create_own_row
@@ -152,6 +153,8 @@ async def _answer(scene: Scene, story: Story, booking: Booking, status: Status) 
     story.note(sent.at, booking.therapist_name, "accepts" if status is Status.ACCEPTED else "completes")
     seen_at = await scene.people[booking.customer_id].sees(Sight("bookings", booking.id, status))
     story.note(seen_at, booking.customer_name, f"sees it {status}")
+    for user_id in (booking.customer_id, booking.therapist_id):
+        await scene.people[user_id].sees(line_of(booking.id, status))
 
 
 async def _commission(scene: Scene, story: Story, booking: Booking, status: CommissionStatus) -> None:

@@ -12,7 +12,7 @@ from massage_link.demo.record import Kind, Record
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.chat import ChatMessage, ChatRoom
 from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus, EntryKind
-from massage_link.usecases.commissions import CommissionTotal
+from massage_link.usecases.totals import CommissionTotal
 
 __all__ = ["Books", "Problem", "Report", "Shares", "judge", "report", "shares_of"]
 
@@ -106,7 +106,7 @@ def _messages(record: Record, books: Books) -> Iterable[Problem]:
         by_room[message.room_id].append(message)
     for booking_id, order in record.booked.items():
         numbers = sorted(message.n for message in by_room[booking_id])
-        wanted = len(order.talk) + 1
+        wanted = len(order.talk) + 3  # and the room's own: about the booking, that it was accepted, and completed
         for missing in set(range(1, wanted + 1)) - set(numbers):
             yield Problem("lost", f"message {missing} of booking {booking_id} is not in the table")
         for _ in range(len(numbers) - wanted):

@@ -47,6 +47,10 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Draw nothing any more."""
         self._bar.stop()
 
     def done(self, what: str) -> None:

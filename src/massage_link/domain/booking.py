@@ -181,6 +181,12 @@ class BookingEvent(Row):
         facts: dict[str, Any] = json.loads(self.data)
         return facts
 
+    @property
+    def fee(self) -> Money | None:
+        """What the customer owes since then instead of the price; None when there is no fee."""
+        facts = self.facts
+        return Money(facts["feeMinor"], facts["currency"]) if "feeMinor" in facts else None
+
 
 class Slot(Row):
     """Five minutes of a therapist's time that a booking holds."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from massage_link.domain.rows import BookingId, Name, Row, UserId, UtcDatetime
 from massage_link.errors import InvalidMessage
 
 __all__ = [
+    "FREEZE_AFTER",
     "MAX_BODY",
     "SYSTEM_SENDER",
     "ChatMessage",
@@ -22,6 +24,9 @@ __all__ = [
     "checked_body",
     "message",
 ]
+
+#: How long after the end of a booking its room freezes, unless the settings say otherwise.
+FREEZE_AFTER = timedelta(hours=48)
 
 #: Longest message, in characters.
 MAX_BODY = 5_000
@@ -38,10 +43,12 @@ class RoomStatus(StrEnum):
 
 
 class MessageKind(StrEnum):
-    """Who a message is from."""
+    """What a message is: something that a person says, a line of the platform, or a change to an earlier message."""
 
     USER = "user"
     SYSTEM = "system"
+    EDIT = "edit"
+    DELETE = "delete"
 
 
 _Number = Annotated[int, Field(ge=1, le=10**7)]
@@ -49,16 +56,27 @@ _Count = Annotated[int, Field(ge=0, le=10**7)]
 
 
 class ChatRoom(Row):
-    """The conversation about one booking, a projection of its messages. The row id is the booking id."""
+    """The conversation about one booking, a projection of its messages. The row id is the booking id.
+
+    Attributes:
+        message_count: the number of its last message, system lines and changes included.
+        last_user_n: the number of the last message that a person wrote.
+        freezes_at: when it freezes, as far as is known; None for a room that has not been looked at since there is one.
+        ops_freeze_at: when ops said that it freezes, which goes before the rule; None when they said nothing.
+
+    """
 
     customer_id: UserId
     therapist_id: UserId
     service: Name = ""
     status: RoomStatus = RoomStatus.OPEN
     message_count: _Count = 0
+    last_user_n: _Count = 0
     last_message: Annotated[str, Field(max_length=_PREVIEW)] = ""
     last_sender_id: Annotated[str, Field(max_length=36)] = ""
     last_message_at: UtcDatetime | None = None
+    freezes_at: UtcDatetime | None = None
+    ops_freeze_at: UtcDatetime | None = None
 
     @property
     def booking_id(self) -> str:
@@ -70,13 +88,39 @@ class ChatRoom(Row):
         """User ids of customer and therapist."""
         return self.customer_id, self.therapist_id
 
+    def showing(self, sent: ChatMessage) -> ChatRoom:
+        """The room once it shows this message; one that shows a later one already keeps to that."""
+        changes: dict[str, Any] = {}
+        if sent.n > self.message_count:
+            changes = {
+                "message_count": sent.n,
+                "last_message": sent.preview,
+                "last_sender_id": sent.sender_id,
+                "last_message_at": sent.sent_at,
+            }
+        if sent.kind is MessageKind.USER and sent.n > self.last_user_n:
+            changes["last_user_n"] = sent.n
+        return self.model_copy(update=changes)
+
+    def freezing(self, by_rule: datetime, now: datetime) -> ChatRoom:
+        """The room once it is known when it freezes by the rule; it is frozen if that, or what ops said, is over."""
+        at = self.ops_freeze_at or by_rule
+        status = RoomStatus.FROZEN if at <= now else RoomStatus.OPEN
+        return self.model_copy(update={"freezes_at": at, "status": status})
+
+    def set_by_ops(self, at: datetime, now: datetime) -> ChatRoom:
+        """The room once ops have said when it freezes: now, or later."""
+        return self.model_copy(update={"ops_freeze_at": at}).freezing(at, now)
+
 
 class ChatMessage(Row):
     """The n-th message of a room, n from 1 and dense; the row id is ``{roomId}_{n}``.
 
     Attributes:
-        client_id: the sender's own id for it, unique in the room: sending again changes nothing.
-        body: plain text, never markup.
+        client_id: the sender's own id for it, unique in the room: sending again changes nothing. That of a system line
+            is ``opened``, or ``event:{version}`` for the change of the booking that it tells of.
+        body: plain text, never markup. Of an edit the new text.
+        refers_to: of an edit or deletion, the number of the message that it changes; None for all others.
 
     """
 
@@ -87,6 +131,7 @@ class ChatMessage(Row):
     kind: MessageKind = MessageKind.USER
     body: Annotated[str, Field(max_length=MAX_BODY)]
     sent_at: UtcDatetime
+    refers_to: _Number | None = None
 
     @property
     def preview(self) -> str:
@@ -129,6 +174,7 @@ def message(
     body: str,
     sent_at: UtcDatetime,
     kind: MessageKind = MessageKind.USER,
+    refers_to: int | None = None,
 ) -> ChatMessage:
     """The n-th message of a room."""
     return ChatMessage(
@@ -140,4 +186,5 @@ def message(
         kind=kind,
         body=body,
         sent_at=sent_at,
+        refers_to=refers_to,
     )

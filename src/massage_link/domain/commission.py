@@ -17,7 +17,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from massage_link.domain.ids import entry_id
 from massage_link.domain.money import MAX_MINOR, Money
 from massage_link.domain.policy import share_of
 from massage_link.domain.rows import Code, Minor, Row, ShortText, UserId, UtcDatetime
@@ -31,8 +30,6 @@ __all__ = [
     "EntryKind",
     "Rounding",
     "Split",
-    "accrual",
-    "charge_fee",
     "split",
 ]
 
@@ -51,41 +48,62 @@ class CommissionStatus(StrEnum):
     """Where a commission stands."""
 
     PENDING = "pending"  # the booking may still happen
-    DUE = "due"  # the booking was completed
-    VOID = "void"  # it was declined, expired or cancelled
-    PAID = "paid"  # it was paid out
+    DUE = "due"  # completed, or ended with a fee; or something came after the payout that is not settled yet
+    VOID = "void"  # it was declined, expired or cancelled, and nobody owes anything
+    PAID = "paid"  # the therapist has been paid all of it
 
 
 class EntryKind(StrEnum):
     """What a ledger entry records."""
 
-    ACCRUAL = "accrual"
-    REFUND = "refund"
-    FEE = "fee"
-    PAYOUT = "payout"
-    ADJUSTMENT = "adjustment"
+    ACCRUAL = "accrual"  # what was agreed when the booking was made
+    DUE = "due"  # the booking was completed
+    FEE = "fee"  # a fee took the place of the price
+    VOID = "void"  # it came to nothing: what was agreed is taken back
+    REFUND = "refund"  # the customer got something back
+    ADJUSTMENT = "adjustment"  # ops moved something between platform and therapist
+    PAYOUT = "payout"  # the therapist was paid
+
+
+_SignedMinor = Annotated[int, Field(ge=-MAX_MINOR, le=MAX_MINOR)]
+_Bps = Annotated[int, Field(ge=0, le=_WHOLE_BPS)]
+_Count = Annotated[int, Field(ge=1, le=10**7)]
 
 
 class Commission(Row):
     """What the platform earns on one booking: the projection of its ledger entries. The row id is the booking id.
 
+    It holds nothing that its entries do not tell (`massage_link.domain.ledger.rebuilt`).
+
     Attributes:
+        gross_minor, commission_minor, net_minor: the price, or the fee that took its place, and its two shares; zero
+            when it is void. Refunds do not change them.
+        rate_bps: the rate by which they are shared: the booking's, or the policy's for a fee.
+        refunded_minor, refunded_commission_minor: what the customer got back, and the platform's share of it.
+        adjusted_minor: what ops moved from the platform to the therapist; negative the other way.
+        paid_minor: what the therapist has been paid.
+        balance_minor: what the therapist is owed now; negative when a refund came after the payout.
+        due_at: when it last fell due.
         entries: how many ledger entries the booking has.
-        version: 1 when computed, one more with each change.
+        version: 1 when computed, one more with each entry.
 
     """
 
     therapist_id: UserId
     gross_minor: Minor
-    rate_bps: Annotated[int, Field(ge=0, le=_WHOLE_BPS)]
+    rate_bps: _Bps
     commission_minor: Minor
     net_minor: Minor
     currency: Code
     status: CommissionStatus
     refunded_minor: Minor = 0
     refunded_commission_minor: Minor = 0
-    entries: Annotated[int, Field(ge=1, le=10**7)] = 1
-    version: Annotated[int, Field(ge=1, le=10**7)] = 1
+    adjusted_minor: _SignedMinor = 0
+    paid_minor: _SignedMinor = 0
+    balance_minor: _SignedMinor = 0
+    due_at: UtcDatetime | None = None
+    entries: _Count = 1
+    version: _Count = 1
     canary: bool = False
 
     @property
@@ -108,23 +126,66 @@ class Commission(Row):
         """The therapist's share of it."""
         return Money(self.net_minor, self.currency)
 
+    @property
+    def refunded(self) -> Money:
+        """What the customer got back."""
+        return Money(self.refunded_minor, self.currency)
 
-_SignedMinor = Annotated[int, Field(ge=-MAX_MINOR, le=MAX_MINOR)]
+    @property
+    def earned(self) -> Money:
+        """What the platform keeps, after refunds and adjustments."""
+        return Money(self.commission_minor - self.refunded_commission_minor - self.adjusted_minor, self.currency)
+
+    @property
+    def paid(self) -> Money:
+        """What the therapist has been paid."""
+        return Money(self.paid_minor, self.currency)
+
+    @property
+    def balance(self) -> Money:
+        """What the therapist is owed now."""
+        return Money(self.balance_minor, self.currency)
 
 
 class CommissionEntry(Row):
-    """One append-only line of the commission ledger. The row id is ``{bookingId}_{n}``; the accrual is 1."""
+    """One append-only line of the commission ledger. The row id is ``{bookingId}_{n}``; the accrual is 1.
+
+    Attributes:
+        gross_minor, commission_minor, net_minor: what changes with it; commission + net = gross in every line.
+        balance_minor: by how much it changes what the therapist is owed: nothing is until the booking has ended.
+        rate_bps: the rate by which its amounts are shared.
+        reference: what it is about, unique with the booking, so that a repeat adds nothing: ``accrual``,
+            ``due:{version}``, ``fee:{version}``, ``void:{version}`` (of the booking), ``refund:{key}``,
+            ``adjustment:{key}``, ``payout:{batch}``.
+        reason, actor: why and by whom, for what ops do.
+
+    """
 
     booking_id: Annotated[str, Field(max_length=28)]
-    n: Annotated[int, Field(ge=1, le=10**7)]
+    n: _Count
     therapist_id: UserId
     kind: EntryKind
     gross_minor: _SignedMinor
     commission_minor: _SignedMinor
     net_minor: _SignedMinor
+    balance_minor: _SignedMinor = 0
+    rate_bps: _Bps
     currency: Code
     reference: ShortText
+    reason: Annotated[str, Field(max_length=500)] = ""
+    actor: Annotated[str, Field(max_length=36)] = ""
     at: UtcDatetime
+    canary: bool = False
+
+    @property
+    def gross(self) -> Money:
+        """By how much the customer's part changes."""
+        return Money(self.gross_minor, self.currency)
+
+    @property
+    def balance(self) -> Money:
+        """By how much it changes what the therapist is owed."""
+        return Money(self.balance_minor, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,59 +217,3 @@ def split(gross: Money, rate_bps: int) -> Split:
         raise InvalidInput(f"a commission rate is 0 to {_WHOLE_BPS} basis points, not {rate_bps}.")
     commission = share_of(gross, rate_bps)
     return Split(gross, commission, gross - commission)
-
-
-def accrual(commission: Commission, at: UtcDatetime) -> CommissionEntry:
-    """The ledger's first entry for a booking: what was agreed when it was made."""
-    return CommissionEntry(
-        id=entry_id(commission.id, 1),
-        booking_id=commission.id,
-        n=1,
-        therapist_id=commission.therapist_id,
-        kind=EntryKind.ACCRUAL,
-        gross_minor=commission.gross_minor,
-        commission_minor=commission.commission_minor,
-        net_minor=commission.net_minor,
-        currency=commission.currency,
-        reference="accrual",
-        at=at,
-    )
-
-
-def charge_fee(
-    commission: Commission, fee: Split, *, version: int, at: UtcDatetime
-) -> tuple[Commission, CommissionEntry]:
-    """What becomes of a commission when a fee takes the place of the price, and the ledger entry that says so.
-
-    Args:
-        commission: as it stands.
-        fee: what the customer owes instead of the price, and its shares.
-        version: of the booking by which the fee fell due; the entry's reference is ``fee:{version}``.
-        at: the instant.
-
-    """
-    after = commission.model_copy(
-        update={
-            "status": CommissionStatus.DUE,
-            "gross_minor": fee.gross.minor,
-            "commission_minor": fee.commission.minor,
-            "net_minor": fee.net.minor,
-            "entries": commission.entries + 1,
-            "version": commission.version + 1,
-        }
-    )
-    # The entry holds the difference, so that the entries of a booking always add up to its commission.
-    entry = CommissionEntry(
-        id=entry_id(commission.id, after.entries),
-        booking_id=commission.id,
-        n=after.entries,
-        therapist_id=commission.therapist_id,
-        kind=EntryKind.FEE,
-        gross_minor=after.gross_minor - commission.gross_minor,
-        commission_minor=after.commission_minor - commission.commission_minor,
-        net_minor=after.net_minor - commission.net_minor,
-        currency=commission.currency,
-        reference=f"fee:{version}",
-        at=at,
-    )
-    return after, entry

@@ -17,7 +17,7 @@ from massage_link.domain.booking import Booking, Status
 from massage_link.domain.rows import Row, UtcDatetime
 from massage_link.errors import InvalidMoney
 
-__all__ = ["Draft", "authors_of", "is_booking", "is_booking_row", "is_locked"]
+__all__ = ["Draft", "authors_of", "is_booking", "is_booking_row", "is_locked", "is_shared"]
 
 # Not "write": a transaction of a user stores that word unsplit, and whose role it names is checked by nobody.
 _USER_ROLE = re.compile(r'(?:read|update|delete)\("user:([a-zA-Z0-9._-]{1,36})(?:/[a-z]+)?"\)')
@@ -69,9 +69,14 @@ def is_locked(draft: Draft) -> bool:
     return set(draft.permissions) == {f'read("user:{author}")' for author in draft.authors}
 
 
+def is_shared(booking: Booking) -> bool:
+    """Whether customer and therapist may both read it, which only a key can bring about."""
+    return _is_shared(booking.permissions, booking.customer_id, booking.therapist_id)
+
+
 def is_booking(booking: Booking) -> bool:
     """Whether a row that reads like a booking is one, and no draft that looks like it."""
-    if _is_shared(booking.permissions, booking.customer_id, booking.therapist_id):
+    if is_shared(booking):
         return True
     return _is_declined(booking.permissions, booking.customer_id, booking.status) and _has_a_price(booking)
 

@@ -15,10 +15,12 @@ __all__ = [
     "BOOKING_ID_LENGTH",
     "booking_key_id",
     "checked_id",
+    "checked_key",
     "checked_text",
     "entry_id",
     "event_id",
     "message_id",
+    "presence_id",
     "read_mark_id",
     "slot_id",
 ]
@@ -27,6 +29,8 @@ __all__ = [
 BOOKING_ID_LENGTH = 28
 _SLOT_HASH_LENGTH = 26
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}")
+#: Leaves room for what it is the key of in a ledger entry's reference of 64 characters.
+_KEY = re.compile(r"[a-z0-9][a-z0-9._:-]{0,49}")
 
 
 def _hash(user_id: str, *others: str) -> str:
@@ -48,6 +52,22 @@ def checked_id(name: str, value: str) -> str:
             "beginning with a letter or digit."
         )
     return value
+
+
+def checked_key(name: str, value: str) -> str:
+    """A key that names something that is done once, in lower case: the server compares texts without it.
+
+    Raises:
+        InvalidInput: it is none; the message calls it `name`.
+
+    """
+    key = value.lower() if isinstance(value, str) else ""
+    if not _KEY.fullmatch(key):
+        raise InvalidInput(
+            f"{name} {value!r} is not a key: 1 to 50 characters of a-z, 0-9, '.', '_', ':' and '-', beginning with a "
+            "letter or digit; capitals count as small letters."
+        )
+    return key
 
 
 def checked_text(name: str, value: str) -> str:
@@ -92,3 +112,8 @@ def booking_key_id(customer_id: str, idempotency_key: str) -> str:
 def read_mark_id(room_id: str, user_id: str) -> str:
     """Id of a participant's read mark in a room."""
     return _hash(user_id, room_id)[:36]
+
+
+def presence_id(user_id: str) -> str:
+    """Id under which a user's presence is written; the server keeps one a user, whatever its id."""
+    return _hash(user_id, "presence")[:36]

@@ -26,6 +26,8 @@ from massage_link.errors import InvalidBooking, InvalidInput
 
 __all__ = ["ANSWER_WITHIN", "BookingRequest", "NewBooking", "new_booking"]
 
+#: Who acts when no user does: in events, and as the sender of messages.
+_RESERVED = frozenset({"ops", "system"})
 _TEXTS = {
     "service": 128,
     "area": 128,
@@ -115,6 +117,10 @@ class BookingRequest:
             checked_id("therapist_id", self.therapist_id)
         except InvalidInput as error:
             raise InvalidBooking(str(error)) from None
+        for name in ("customer_id", "therapist_id"):
+            # A user may choose their own id when they register: nobody is to write or act under these.
+            if getattr(self, name).lower() in _RESERVED:
+                raise InvalidBooking(f"{name} is {getattr(self, name)!r}, the name by which we ourselves act.")
         # Ids are compared without case by the server.
         if self.customer_id.lower() == self.therapist_id.lower():
             raise InvalidBooking(f"customer and therapist are the same user ({self.customer_id}).")

@@ -124,7 +124,13 @@ BOOKING_PLACES = Table(
 )
 BOOKING_EVENTS = Table("booking_events", "Booking events", BookingEvent, _BOTH, (Index(("bookingId", "version")),))
 SLOTS = Table("slots", "Slots", Slot, _OPS, (Index(("bookingId",)), Index(("therapistId",))))
-CHAT_ROOMS = Table("chat_rooms", "Chat rooms", ChatRoom, _BOTH, (Index(("customerId",)), Index(("therapistId",))))
+CHAT_ROOMS = Table(
+    "chat_rooms",
+    "Chat rooms",
+    ChatRoom,
+    _BOTH,
+    (Index(("customerId",)), Index(("therapistId",)), Index(("status", "freezesAt"))),
+)
 CHAT_MESSAGES = Table(
     "chat_messages",
     "Chat messages",
@@ -144,14 +150,19 @@ COMMISSIONS = Table(
     "Commissions",
     Commission,
     _THERAPIST,
-    (Index(("therapistId", "status")), Index(("currency", "status"))),
+    (Index(("therapistId", "status")), Index(("currency", "status")), Index(("status", "dueAt"))),
 )
 COMMISSION_ENTRIES = Table(
     "commission_entries",
     "Commission entries",
     CommissionEntry,
     _THERAPIST,
-    (Index(("bookingId", "reference"), unique=True), Index(("bookingId", "n")), Index(("therapistId", "at"))),
+    (
+        Index(("bookingId", "reference"), unique=True),
+        Index(("bookingId", "n")),
+        Index(("therapistId", "at")),
+        Index(("reference",)),
+    ),
 )
 THERAPISTS = Table("therapists", "Therapists", Therapist, frozenset({Reader.ANY}), (Index(("active",)),))
 THERAPIST_TERMS = Table("therapist_terms", "Therapist terms", TherapistTerms, _THERAPIST)

@@ -13,6 +13,7 @@ from .core import Emulator, Settings
 from .errors import AppwriteError, ServerFailure, invalid_param
 from .kernel import VERSION, is_id
 from .limits import Limits
+from .params import UID_RULE
 from .routes import all_routes, console, websocket
 from .routing import Call, Reply, Route, Router, ScalarBodyError
 
@@ -39,10 +40,6 @@ _TOO_LARGE = {
     "type": "general_bad_request",
     "version": VERSION,
 }
-_UID_RULE = (
-    "UID must contain at most 36 chars. Valid chars are a-z, A-Z, 0-9, and underscore. Can't start with a leading "
-    "underscore"
-)
 _NOT_FOUND = b'<!DOCTYPE html><html lang="en"><head><title>Not found</title></head><body>Not found</body></html>'
 _CORS = (
     "X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Session, X-Appwrite-JWT, X-Appwrite-Timestamp, "
@@ -178,7 +175,7 @@ def _check_ids(call: Call) -> None:
     """Refuse ids in the path that cannot be any; an upsert checks the row's id itself, because it may make one."""
     for name, value in call.params.items():
         if name.endswith("Id") and not is_id(value) and not (name == "rowId" and call.method == "PUT"):
-            raise invalid_param(name, _UID_RULE)
+            raise invalid_param(name, UID_RULE)
 
 
 async def _planted(action: Mapping[str, Any]) -> Reply | None:

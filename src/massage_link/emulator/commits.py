@@ -85,7 +85,11 @@ class Commit:
         faults = self._emulator.faults
         if self.row_id and faults.remembers():
             faults.remember(table, self.row_id, table.text(self.row_id))
-        _refuse_operators(entry)
+        for row in _rows_in(entry):
+            if not isinstance(row.get("$permissions") or [], list | dict):
+                raise StructureError("$permissions must be of type array")
+            if entry["action"] not in ("increment", "decrement"):
+                refuse_operators(row)
         self._steps[entry["action"]](table, entry)
 
     def _writer(self, table: Table, entry: Document) -> Writer:
@@ -119,7 +123,8 @@ class Commit:
             data = {**(table.row(entry["rowId"]) or {}), **{k: v for k, v in data.items() if k != "$id"}}
         data.setdefault("$id", unique_id())
         row = self._writer(table, entry).upsert(table, _without_dates(data))
-        self._wrote(table, row)
+        if row is not None:
+            self._wrote(table, row)
         self.events.append(Event(table, "update", entry["rowId"] or data["$id"]))
 
     def _delete(self, table: Table, entry: Document) -> None:
@@ -152,7 +157,8 @@ class Commit:
     def _bulk_create(self, table: Table, entry: Document) -> None:
         for data in entry["data"]:
             _check_permission_texts(data)
-            self._wrote(table, self._writer(table, entry).create(table, data))
+        for row in self._writer(table, entry).create_all(table, entry["data"]):
+            self._wrote(table, row)
 
     def _matching(self, table: Table, entry: Document) -> list[Document]:
         wanted = listing(table, parse_all(entry["data"].get("queries")), self._emulator.clock)
@@ -170,19 +176,23 @@ class Commit:
     def _bulk_update(self, table: Table, entry: Document) -> None:
         writer = Writer(self._emulator.clock, self._identity, moment=self._moment)
         for row in self._matching(table, entry):
-            updated = writer.update(table, row["$id"], _without_dates(entry["data"]["data"]))
+            updated = writer.update(table, row["$id"], _without_dates(entry["data"]["data"]), alone=True)
             self._wrote(table, updated or row)
 
     def _bulk_upsert(self, table: Table, entry: Document) -> None:
         at = datetime.fromisoformat(entry["at"])
         writer = Writer(self._emulator.clock, self._identity, moment=self._moment)
         for data in entry["data"]:
-            row = table.row(data["$id"]) if data.get("$id") else None
+            if not data.get("$id"):
+                continue  # a row that names no id is lost without a word
+            row = table.row(data["$id"])
             mine = row is not None and (table.number, row["$id"]) in self._written
             if row is not None and not mine and datetime.fromisoformat(row["$updatedAt"]) > at:
                 raise ConflictError
-            merged = {**row, **data} if row is not None and mine else {"$id": unique_id(), **data}
-            self._wrote(table, writer.upsert(table, _without_dates(merged)))
+            merged = {**row, **data} if row is not None and mine else data
+            written = writer.upsert(table, _without_dates(merged))
+            if written is not None:
+                self._wrote(table, written)
 
     def _bulk_delete(self, table: Table, entry: Document) -> None:
         for row in self._matching(table, entry):
@@ -190,11 +200,11 @@ class Commit:
             self._written.discard((table.number, row["$id"]))
 
 
-def _refuse_operators(entry: Document) -> None:
+def _rows_in(entry: Document) -> list[Document]:
+    """What an operation gives of rows."""
     data = entry["data"]
-    for row in data if isinstance(data, list) else [data, data.get("data")]:
-        if isinstance(row, dict) and entry["action"] not in ("increment", "decrement"):
-            refuse_operators(row)
+    given = data if isinstance(data, list) else [data, data.get("data")]
+    return [row for row in given if isinstance(row, dict)]
 
 
 def _without_dates(data: Mapping[str, Any]) -> Document:

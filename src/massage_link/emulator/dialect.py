@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import AppwriteError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,13 @@ class Dialect:
     def column_error(self, kind: str, *about: object, message: str | None = None) -> AppwriteError:
         """The error `column_…` or `attribute_…`."""
         return AppwriteError(f"{self.column}_{kind}", *about, message=message)
+
+    def settable(self, data: Mapping[str, Any], *, privileged: bool) -> dict[str, Any]:
+        """A row as a caller sends it, without what she cannot set: its place and, unless with a key, its dates."""
+        fixed = {"$sequence", "$databaseId", f"${self.table}Id"} | (
+            set() if privileged else {"$createdAt", "$updatedAt"}
+        )
+        return {key: value for key, value in data.items() if key not in fixed}
 
     @property
     def missing_table(self) -> str:

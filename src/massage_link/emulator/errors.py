@@ -18,10 +18,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "general_cursor_not_found": (400, "{0} for the 'cursor' value not found."),
     "database_query_order_null": (
         400,
-        (
-            "The order attribute '{0}' had a null value. Cursor pagination requires all documents order attribute "
-            "values are non-null."
-        ),
+        ("The order {0} '{1}' had a null value. Cursor pagination requires all {2} order {0} values are non-null."),
     ),
     "general_rate_limit_exceeded": (
         429,

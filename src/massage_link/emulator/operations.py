@@ -73,10 +73,10 @@ def _data_fault(item: Mapping[str, Any], action: str, *, legacy: bool) -> str | 
             return f"Key 'queries' is required in data for {action}"
         if not isinstance(data["queries"], list | dict):
             return f"Key 'queries' must be an array for {action}"
-    if action == "bulkUpdate" and not isinstance((data or {}).get("data"), dict):
+    if action == "bulkUpdate" and "data" not in (data or {}):
         return f"Key 'data' is required in data for {action}"
-    if action in ("bulkCreate", "bulkUpsert") and not _all_objects(data):
-        return "Value must be an array"
+    if action == "bulkUpdate" and not isinstance((data or {})["data"], dict | list):
+        return f"Key 'data.data' must be an array for {action}"
     if action in ("increment", "decrement"):
         key = "attribute" if legacy else "column"
         if not isinstance(data, dict) or key not in data:
@@ -84,11 +84,6 @@ def _data_fault(item: Mapping[str, Any], action: str, *, legacy: bool) -> str | 
         if not _numeric(data.get("value", 1)):
             return f"Key 'value' must be a numeric value for {action}"
     return None
-
-
-def _all_objects(data: Any) -> bool:
-    rows = as_list(data)
-    return bool(rows) and all(isinstance(row, dict) for row in rows or [])
 
 
 def _numeric(value: Any) -> bool:

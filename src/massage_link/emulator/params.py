@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import invalid_param, missing_param
+from .errors import ServerFailure, invalid_param, missing_param
 from .kernel import is_id, unique_id
 
 if TYPE_CHECKING:
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 ID_RULE = (
     "Parameter must contain at most 36 chars. Valid chars are a-z, A-Z, 0-9, period, hyphen, and underscore. Can't "
     "start with a special char"
+)
+UID_RULE = (
+    "UID must contain at most 36 chars. Valid chars are a-z, A-Z, 0-9, and underscore. Can't start with a leading "
+    "underscore"
 )
 
 
@@ -40,13 +44,18 @@ def text(call: Call, name: str, *, most: int = 128, default: str | None = None, 
     return value
 
 
-def boolean(call: Call, name: str, *, default: bool) -> bool:
-    """A boolean parameter; `null` counts as not given. Raises AppwriteError (400)."""
+def boolean(call: Call, name: str, *, default: bool, loose: bool = False) -> bool:
+    """A boolean parameter; with `loose` also 1, 0 and the words for it. `null` is a 500, as on the real server.
+
+    Raises AppwriteError (400).
+    """
     value: Any = call.body.get(name, default)
     if value is None:
-        return default
-    if value in (True, 1, "true", "1"):
+        raise ServerFailure(f"null for {name}")
+    if isinstance(value, bool):
+        return value
+    if loose and value in (1, "true", "1"):
         return True
-    if value in (False, 0, "false", "0"):
+    if loose and value in (0, "false", "0"):
         return False
     raise invalid_param(name, "Value must be a valid boolean")

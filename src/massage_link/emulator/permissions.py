@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 ROW_ACTIONS = ("read", "update", "delete")
 TABLE_ACTIONS = ("create", "read", "update", "delete")
-_FORM = re.compile(r'([a-z]+)\("([^"]+)"\)\Z')
+_KNOWN_ACTIONS = (*TABLE_ACTIONS, "write")
+_LABEL = re.compile(r"[A-Za-z0-9]{1,36}\Z")
 _PLAIN_ROLES = ("any", "guests", "users")
 _ROLES = (*_PLAIN_ROLES, "user", "team", "member", "label")
 _MOST = 100
@@ -34,14 +35,26 @@ class Permission:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Permission:
-    """`text` as a permission.
+    """`text` as a permission, as loosely as the server reads it: `read("user:a:b")` is for user:a.
 
-    Raises ValueError when it is none.
+    Raises ValueError, worded as the server does, when it is none.
     """
-    match = _FORM.match(text)
-    if match is None:
-        raise ValueError(text)
-    return Permission(match[1], match[2])
+    action, *rest = text.split('("')
+    if len(rest) != 1:
+        raise ValueError(f'Invalid permission string format: "{text}".')
+    if action not in _KNOWN_ACTIONS:
+        raise ValueError(f'Invalid permission type: "{action}".')
+    full = rest[0].replace('")', "")
+    role, *identifiers = full.split(":")
+    if "/" not in full:
+        return Permission(action, f"{role}:{identifiers[0]}" if identifiers and identifiers[0] else role)
+    name, *dimensions = (identifiers[0] if identifiers else full).split("/")
+    if len(dimensions) != 1:
+        raise ValueError("Only one dimension can be provided")
+    if not dimensions[0]:
+        raise ValueError("Dimension must not be empty")
+    named = f"{role}:{name}" if identifiers else name
+    return Permission(action, f"{named}/{dimensions[0]}")
 
 
 def split(permissions: Iterable[str], allowed: Sequence[str] = ROW_ACTIONS) -> list[str]:
@@ -96,16 +109,16 @@ def _fault(value: object, allowed: Sequence[str]) -> str | None:
     for entry in entries:
         if not isinstance(entry, str):
             return "Every permission must be of type string."
+        if entry == "*":
+            return 'Wildcard permission "*" has been replaced. Use "any" instead.'
+        if "role:" in entry:
+            return 'Permissions using the "role:" prefix have been replaced. Use "users", "guests", or "any" instead.'
+        if not entry.startswith(tuple(allowed)):
+            return f'Permission "{entry}" is not allowed. Must be one of: {", ".join(allowed)}.'
         try:
             permission = parse(entry)
-        except ValueError:
-            return (
-                f'Permission "{entry}" is malformed.'
-                if '("' in entry
-                else f'Invalid permission string format: "{entry}".'
-            )
-        if permission.action not in allowed:
-            return f'Permission "{entry}" is not allowed. Must be one of: {", ".join(allowed)}.'
+        except ValueError as error:
+            return str(error)
         why = role_fault(permission.role)
         if why:
             return why
@@ -124,6 +137,11 @@ def role_fault(role: str) -> str | None:
         return f'Role "{name}" can not have an ID value.'
     if name not in _PLAIN_ROLES and not identifier:
         return f'Role "{name}" must have an ID value.'
+    if name == "label" and identifier and not _LABEL.match(identifier):
+        return (
+            f'Role "{name}" identifier value is invalid: Value must be a valid string between 1 and 36 chars '
+            "containing only alphanumeric chars"
+        )
     if identifier and not is_id(identifier):
         return (
             f'Role "{name}" identifier value is invalid: Parameter must contain at most 36 chars. Valid chars are a-z, '

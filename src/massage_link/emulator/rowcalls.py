@@ -44,8 +44,8 @@ def data_of(value: object) -> dict[str, Any]:
         return value
     if value is None:
         raise AppwriteError("general_unknown")
-    if value == []:
-        return {}
+    if isinstance(value, list):
+        return {str(n): item for n, item in enumerate(value)}  # PHP knows one kind of array
     raise invalid_param("data", "Value must be a valid JSON object or array")
 
 

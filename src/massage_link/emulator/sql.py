@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from .dates import Clockwork, parse_date
-from .errors import AppwriteError
+from .errors import ServerFailure
 from .kernel import fold, weigh
 from .query import CONTAINS, EDGES, Listing, Query, column_of
-from .sqlite import dumps
+from .sqlite import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,11 @@ _COMPARISONS = {
     "greaterThan": ">",
     "greaterThanEqual": ">=",
 }
+
+
+class NullOrderError(Exception):
+    """The row that a cursor names has null in a column that the rows are ordered by."""
+
 
 Sql = tuple[str, list[Any]]
 
@@ -48,11 +54,11 @@ def _condition(table: Table, query: Query, clock: Clockwork) -> Sql:
     if method in ("isNull", "isNotNull"):
         return f"{name} IS {'NOT ' if method == 'isNotNull' else ''}NULL", []
     if column["array"]:
-        return _array_condition(name, query)
+        return _array_condition(name, column, query, clock)
     if method in ("search", "notSearch"):
         return _search_condition(name, query)
-    if method == "regex":
-        raise AppwriteError("emulator_not_implemented", "the query regex")
+    if method in (*CONTAINS, *EDGES):
+        return _text_condition(_as_text(table, query.attribute, column), column, query, clock)
     return _scalar_condition(name, column, query, clock)
 
 
@@ -68,8 +74,6 @@ def _operand(column: Mapping[str, Any], value: Any, clock: Clockwork) -> Any:
 
 def _scalar_condition(name: str, column: Mapping[str, Any], query: Query, clock: Clockwork) -> Sql:
     method = query.method
-    if method in (*CONTAINS, *EDGES):
-        return _text_condition(name, query)
     values = [_operand(column, value, clock) for value in query.values]
     if method in ("between", "notBetween"):
         return f"{name} {'NOT ' if method == 'notBetween' else ''}BETWEEN ? AND ?", values
@@ -78,15 +82,37 @@ def _scalar_condition(name: str, column: Mapping[str, Any], query: Query, clock:
     return f"{name} {_COMPARISONS[method]} ?", values
 
 
-def _text_condition(name: str, query: Query) -> Sql:
+_TEXTS = ("string", "varchar", "text", "mediumtext", "longtext")
+
+
+def _as_text(table: Table, attribute: str, column: Mapping[str, Any]) -> str:
+    """SQL for what LIKE sees of a column: texts with trailing blanks, dates and numbers as MariaDB prints them."""
+    name = table.sql_column(attribute)
+    if column["type"] in _TEXTS:
+        path = json.dumps(f'$."{attribute}"')[1:-1].replace("'", "''").replace('\\"', '"')
+        return f"weigh(json_extract(doc, '{path}'))"
+    if column["type"] == "datetime":
+        return f"substr(replace({name}, 'T', ' '), 1, 23)"
+    return f"number_text({name})"
+
+
+def _pattern(column: Mapping[str, Any], value: Any, clock: Clockwork) -> str:
+    if column["type"] == "datetime":
+        return parse_date(value, clock).replace("T", " ")[:23]
+    if isinstance(value, bool):
+        return "1" if value else ""
+    return weigh(value) if isinstance(value, str) else str(number_text(value))
+
+
+def _text_condition(name: str, column: Mapping[str, Any], query: Query, clock: Clockwork) -> Sql:
     method = query.method
-    values = [weigh(value) for value in query.values]
-    if method == "containsAll":  # on text the server compares it with LIKE without wildcards: equality
-        parts = [f"{name} = ?" for _ in values]
+    values = [_pattern(column, value, clock) for value in query.values]
+    if method == "containsAll":  # on text the server hands it to LIKE as it is, wildcards included
+        parts = [f"is_like({name}, ?)" for _ in values]
     elif "tarts" in method:
         parts = [f"substr({name}, 1, {len(value)}) = ?" for value in values]
     elif "nds" in method:
-        parts = [f"substr({name}, -{len(value)}) = ?" if value else "1 OR ?" for value in values]
+        parts = [f"substr({name}, -{len(value)}) = ?" if value else f"instr({name}, ?) > 0" for value in values]
     else:
         parts = [f"instr({name}, ?) > 0" for _ in values]
     if method.startswith("not"):
@@ -94,10 +120,17 @@ def _text_condition(name: str, query: Query) -> Sql:
     return "(" + " OR ".join(f"({part})" for part in parts) + ")", list(values)
 
 
-def _array_condition(name: str, query: Query) -> Sql:
+def _member(column: Mapping[str, Any], value: Any, clock: Clockwork) -> Any:
+    """A value as it stands in the JSON of an array column."""
+    if column["type"] == "datetime":
+        return parse_date(value, clock)
+    return int(value) if isinstance(value, bool) else value
+
+
+def _array_condition(name: str, column: Mapping[str, Any], query: Query, clock: Clockwork) -> Sql:
     marks = ", ".join("?" * len(query.values))
     found = f"EXISTS (SELECT 1 FROM json_each({name}) WHERE value IN ({marks}))"
-    values = [int(value) if isinstance(value, bool) else value for value in query.values]
+    values = [_member(column, value, clock) for value in query.values]
     if query.method == "containsAll":
         each = f"EXISTS (SELECT 1 FROM json_each({name}) WHERE value = ?)"
         return "(" + " AND ".join(each for _ in values) + ")", values
@@ -143,11 +176,11 @@ def beyond_cursor(table: Table, orders: Sequence[tuple[str, str]], row: Mapping[
 def _cursor_value(table: Table, attribute: str, row: Mapping[str, Any]) -> Any:
     value = row.get(attribute)
     if value is None:
-        raise AppwriteError("database_query_order_null", attribute)
+        raise NullOrderError(attribute)
     if attribute == "$sequence":
         return int(value)
     if attribute in ("$createdAt", "$updatedAt") or column_of(table, attribute)["type"] == "datetime":
         return value
     if isinstance(value, list):
-        return dumps(value)
+        raise ServerFailure("a cursor on an array column")
     return fold(value) if isinstance(value, str) else value

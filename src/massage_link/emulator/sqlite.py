@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import sqlite3
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
+
+from .kernel import weigh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +25,34 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circ
 def dumps(value: object) -> str:
     """Compact JSON, non-ASCII as it is."""
     return _encode(value)
+
+
+def number_text(value: float | None) -> str | None:
+    """A number as MariaDB prints it where a text is wanted."""
+    if value is None:
+        return None
+    return str(value) if isinstance(value, int) else _EXPONENT.sub(r"e\1", format(value, ".15g"))
+
+
+_EXPONENT = re.compile(r"e\+?(-?)0*(?=\d)")
+
+
+@lru_cache(maxsize=512)
+def _like(pattern: str) -> re.Pattern[str]:
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    return re.compile(
+        "".join(wild.get(part) or re.escape(part[-1] if len(part) == 2 else part) for part in parts), re.DOTALL
+    )
+
+
+def _is_like(text: str | None, pattern: str) -> bool | None:
+    """SQL's LIKE: `%` and `_` are wild, a backslash makes them plain."""
+    return None if text is None else bool(_like(pattern).fullmatch(text))
+
+
+def _weigh(text: str | None) -> str | None:
+    return None if text is None else weigh(text)
 
 
 class DirectoryBusyError(Exception):
@@ -43,6 +75,12 @@ class Database:
         # Requests are answered one after another on the event loop, so a single connection is enough.
         self.connection = sqlite3.connect(target, isolation_level=None, check_same_thread=False, cached_statements=512)
         self.execute = self.connection.execute
+        for name, parameters, function in (
+            ("weigh", 1, _weigh),
+            ("number_text", 1, number_text),
+            ("is_like", 2, _is_like),
+        ):
+            self.connection.create_function(name, parameters, function, deterministic=True)
         try:
             self._prepare(durable=directory is not None)
         except sqlite3.Error:

@@ -19,7 +19,7 @@ from .permissions import holders
 from .sqlite import Document, dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from .catalogue import Catalogue
 
@@ -40,7 +40,7 @@ def comparable(column: Mapping[str, Any], value: Any) -> Any:
     if value is None:
         return None
     if column["array"]:
-        return dumps(value)
+        return json.dumps(value, separators=(",", ":")).replace("/", "\\/")  # as PHP writes it: its order shows
     if isinstance(value, str):
         return value if column["type"] == "datetime" else fold(value)
     return int(value) if isinstance(value, bool) else value
@@ -79,8 +79,7 @@ class Table:
         self._insert = (
             f"INSERT INTO {self.sql_name} (seq, id, created, updated, doc{names}) VALUES (?, ?, ?, ?, ?{marks})"
         )
-        sets = "".join(f", c{column['number']} = ?" for column in self._write_order)
-        self._update = f"UPDATE {self.sql_name} SET id = ?, created = ?, updated = ?, doc = ?{sets} WHERE seq = ?"
+        self._arrays = [column["key"] for column in self._write_order if column["array"]]
         self._columns_suffix = f',"$databaseId":"{self.database_id}","$tableId":"{self.id}"}}'
         self._documents_suffix = f',"$databaseId":"{self.database_id}","$collectionId":"{self.id}"}}'
 
@@ -222,8 +221,9 @@ class Table:
         """Store a complete new row and give its JSON; `$sequence` is set here. Raises DuplicateError."""
         sequence = self.next_sequence()
         row["$sequence"] = str(sequence)
-        text = dumps(row)
-        values = (sequence, fold(row["$id"]), row["$createdAt"], row["$updatedAt"], text, *self._values(row))
+        columns = self._values(row)
+        text = dumps(self._shown(row))
+        values = (sequence, fold(row["$id"]), row["$createdAt"], row["$updatedAt"], text, *columns)
         try:
             self._db.execute(self._insert, values)
         except sqlite3.IntegrityError as error:
@@ -231,13 +231,27 @@ class Table:
         self._store_readers(sequence, row["$permissions"])
         return text
 
-    def update(self, row: Document, *, readers: bool = True) -> str:
-        """Store a complete changed row and give its JSON. Raises DuplicateError."""
+    def _shown(self, row: Document) -> Document:
+        """The row with the empty list for arrays that are null: so they are shown, while queries find them null."""
+        for key in self._arrays:
+            if row.get(key) is None:
+                row[key] = []
+        return row
+
+    def update(self, row: Document, *, readers: bool = True, changed: Collection[str] | None = None) -> str:
+        """Store a complete changed row and give its JSON. Raises DuplicateError.
+
+        `changed`: the columns to write; None: all, which makes the empty list of an array that was null.
+        """
         sequence = int(row["$sequence"])
-        text = dumps(row)
-        values = (fold(row["$id"]), row["$createdAt"], row["$updatedAt"], text, *self._values(row), sequence)
+        columns = [column for column in self._write_order if changed is None or column["key"] in changed]
+        sets = "".join(f", c{column['number']} = ?" for column in columns)
+        update = f"UPDATE {self.sql_name} SET id = ?, created = ?, updated = ?, doc = ?{sets} WHERE seq = ?"
+        own = [comparable(column, row.get(column["key"])) for column in columns]
+        text = dumps(self._shown(row))
+        values = (fold(row["$id"]), row["$createdAt"], row["$updatedAt"], text, *own, sequence)
         try:
-            self._db.execute(self._update, values)
+            self._db.execute(update, values)
         except sqlite3.IntegrityError as error:
             raise self._duplicate(error) from error
         if readers:

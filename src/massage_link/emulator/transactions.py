@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from .commits import FAILURES, Commit, as_answer, is_permission
-from .errors import AppwriteError, invalid_param
+from .errors import AppwriteError, ServerFailure, invalid_param
 from .kernel import stamp, unique_id
 from .operations import BULK, checked_operations
 from .pages import matches
@@ -189,8 +189,10 @@ class Transactions:
             raise AppwriteError("user_unauthorized")
         permissions = entry["data"].get("$permissions") if isinstance(entry["data"], dict) else None
         if permissions:
-            known = [text for text in as_list(permissions) or [] if is_permission(text)]
-            refuse_foreign_roles(known, identity.role_list)
+            given = as_list(permissions) or []
+            if not all(is_permission(text) for text in given):
+                raise ServerFailure("a permission that cannot be read")
+            refuse_foreign_roles(given, identity.role_list)
 
     # Reading inside
 

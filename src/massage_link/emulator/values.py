@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INT_MAX = 9_223_372_036_854_775_807
-INTERNAL = frozenset(
-    {
-        "$id", "$sequence", "$createdAt", "$updatedAt", "$permissions", "$databaseId", "$tableId", "$collectionId",
-        "$collection", "$tenant",
-    }
-)  # fmt: skip
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+\Z")
+INTERNAL = frozenset({"$id", "$sequence", "$createdAt", "$updatedAt", "$permissions", "$collection", "$tenant"})
+_QUOTED = r'"(?:[\x01-\x08\x0b\x0c\x0e-\x1f!#-\[\]-\x7f]|\\[\x00-\x7f])*"'
+_ATOM = rf"(?:[!#-'*+\-/-9=?^-~]+|{_QUOTED})"
+_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
+_LABEL = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*\Z", re.IGNORECASE)
+
+
+_WHOLE = re.compile(r"-?\d{1,19}\Z")
 
 
 class StructureError(Exception):
@@ -29,28 +30,72 @@ class StructureError(Exception):
 
 
 def is_email(value: object) -> bool:
-    """Whether PHP's e-mail filter would take it (the usual cases)."""
-    if not isinstance(value, str) or len(value) > 320 or ".." in value:
+    """Whether PHP's FILTER_VALIDATE_EMAIL takes it: a dotted domain, or an address in brackets."""
+    if not isinstance(value, str) or value.count("@") != 1 or len(value) > 254:
         return False
-    local = value.partition("@")[0]
-    return bool(_EMAIL.match(value)) and not local.startswith(".") and not local.endswith(".") and len(local) <= 64
+    local, _, domain = value.strip(" \t\n\r\0\x0b").lower().partition("@")
+    if len(local) > 64 or not _LOCAL.match(local):
+        return False
+    if domain.startswith("[") and domain.endswith("]"):
+        return is_ip(domain[1:-1].removeprefix("IPv6:"))
+    labels = domain.split(".")
+    fit = all(len(label) <= 63 and _LABEL.match(label) for label in labels)
+    return len(labels) > 1 and fit and not labels[-1][0].isdigit()
+
+
+def loosely_equal(one: Any, other: Any) -> bool:
+    """PHP's `==` for values of JSON: empty values equal null and each other's kind, number-like texts their number."""
+    if isinstance(one, bool) or isinstance(other, bool) or one is None or other is None:
+        if (isinstance(one, str) and other is None) or (isinstance(other, str) and one is None):
+            return (one or "") == (other or "")
+        return truthy(one) == truthy(other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(loosely_equal(a, b) for a, b in zip(one, other, strict=True))
+    if (isinstance(one, str) and isinstance(other, int | float)) or (
+        isinstance(other, str) and isinstance(one, int | float)
+    ):
+        return str(one) == str(other)
+    return bool(one == other)
+
+
+def truthy(value: Any) -> bool:
+    """What PHP makes of a value where a boolean is wanted."""
+    return bool(value) and value != "0"
+
+
+_URL_CHARACTERS = re.compile(r"[A-Za-z0-9$\-_.+!*'(),{}|\\^~\[\]`<>#%\";/?:@&=]+\Z")
+_HOST_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
+_HOSTLESS = ("mailto", "news", "file")
 
 
 def is_url(value: object) -> bool:
-    """Whether it is an absolute URL of ASCII characters."""
-    if not isinstance(value, str) or not value.isascii() or any(char.isspace() for char in value):
+    """Whether PHP's FILTER_VALIDATE_URL takes it (the usual cases): a scheme, and a host where it needs one."""
+    if not isinstance(value, str) or not _URL_CHARACTERS.match(value):
         return False
     try:
         parts = urlsplit(value)
+        _ = parts.port  # raises for what is no port
     except ValueError:
         return False
-    return bool(parts.scheme and parts.netloc)
+    if parts.scheme in ("http", "https"):
+        host = parts.hostname or ""
+        return is_ip(host) if "[" in parts.netloc else _is_host(host)
+    scheme = parts.scheme or value.partition("://")[0]
+    return bool(_SCHEME.match(scheme)) and (scheme in _HOSTLESS or ("://" in value and bool(value.partition("://")[2])))
+
+
+_SCHEME = re.compile(r"[A-Za-z0-9+.\-]+\Z")
+
+
+def _is_host(host: str) -> bool:
+    bare = host.removesuffix(".")
+    return 0 < len(bare) <= 253 and all(_HOST_LABEL.match(label) for label in bare.split("."))
 
 
 def is_ip(value: object) -> bool:
-    """Whether it is an IPv4 or IPv6 address."""
+    """Whether it is an IPv4 or IPv6 address; a zone is no part of it."""
     try:
-        return isinstance(value, str) and bool(ipaddress.ip_address(value))
+        return isinstance(value, str) and "%" not in value and bool(ipaddress.ip_address(value))
     except ValueError:
         return False
 
@@ -127,6 +172,8 @@ def _checked_scalar(column: Mapping[str, Any], value: Any, label: str, now: Cloc
                 f'Invalid document structure: Attribute "{label}" has invalid type. Value must be valid date between '
                 "0000-01-01 00:00:00 and 9999-12-31 23:59:59."
             ) from error
+    if column["type"] == "bigint" and isinstance(value, str) and _WHOLE.match(value) and abs(int(value)) <= INT_MAX:
+        value = int(value)
     why = _type_fault(column, value)
     if why:
         raise StructureError(f'Invalid document structure: Attribute "{label}" has invalid type. {why}')
@@ -147,8 +194,13 @@ def checked_value(column: Mapping[str, Any], value: Any, now: Clockwork) -> Any:
     if items is None:
         raise StructureError(f'Invalid document structure: Attribute "{key}" must be an array')
     return [
-        None if item is None else _checked_scalar(column, item, f"{key}['{n}']", now) for n, item in enumerate(items)
+        _NULL_ITEMS.get(column["type"]) if item is None else _checked_scalar(column, item, f"{key}['{n}']", now)
+        for n, item in enumerate(items)
     ]
+
+
+# What the server makes of null inside an array when it reads the row.
+_NULL_ITEMS = {"integer": 0, "double": 0, "boolean": False}
 
 
 def complete(columns: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any], now: Clockwork) -> dict[str, Any]:
@@ -173,7 +225,6 @@ def checked(columns: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any], n
     for key, value in data.items():
         if key in columns:
             row[key] = None if value is None else checked_value(columns[key], value, now)
-    for key, column in columns.items():
-        if row.get(key) is None:
-            row[key] = [] if column["array"] else None
+    for key in columns:
+        row.setdefault(key, None)
     return row

@@ -13,10 +13,10 @@ from .dates import DateError, parse_date
 from .kernel import Clock, unique_id
 from .permissions import allows
 from .tablestore import DuplicateError, Table
-from .values import StructureError, checked, complete
+from .values import INTERNAL, StructureError, checked, complete, loosely_equal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .identity import Identity
     from .sqlite import Document
@@ -87,6 +87,8 @@ class Writer:
         if data.get(name) is None:
             return None
         try:
+            if data[name] == "":
+                raise StructureError(f'Invalid document structure: Missing required attribute "{name}"')
             return parse_date(data[name], self.clock)
         except DateError as error:
             message = (
@@ -97,6 +99,16 @@ class Writer:
 
     def create(self, table: Table, data: Mapping[str, Any]) -> Document:
         """Store a new row. `data` holds `$id`, `$permissions` and columns."""
+        return self.create_all(table, [data])[0]
+
+    def create_all(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> list[Document]:
+        """Store new rows; all are checked before the first is stored."""
+        made = [self._new(table, data) for data in rows]
+        for row in made:
+            table.insert(row)
+        return made
+
+    def _new(self, table: Table, data: Mapping[str, Any]) -> Document:
         if not self.may(table, "create"):
             raise ForbiddenError
         created, updated = self._dates(data)
@@ -104,15 +116,18 @@ class Writer:
         row["$id"] = data.get("$id") or unique_id()
         row["$permissions"] = list(data.get("$permissions") or [])
         row["$createdAt"], row["$updatedAt"] = created, updated
-        table.insert(row)
         return row
 
-    def update(self, table: Table, row_id: str, data: Mapping[str, Any]) -> Document | None:
-        """Change the given columns, permissions or even the id; None when there is no such row."""
+    def update(self, table: Table, row_id: str, data: Mapping[str, Any], *, alone: bool = False) -> Document | None:
+        """Change the given columns, permissions or even the id; None when there is no such row.
+
+        `alone`: write no other column, as bulk updates do.
+        """
         old = table.row(row_id)
         if old is None:
             return None
         row = {**old, **{key: value for key, value in data.items() if key not in _NOT_SET_BY_DATA}}
+        row.update({} if alone or "$id" in data else {"$id": row_id})  # the spelling of the call becomes the row's
         default_nulls(table, row, data)
         created, updated = self._dates(data, old["$createdAt"])
         row["$createdAt"] = created
@@ -123,20 +138,33 @@ class Writer:
         self._refuse_stale(old)
         values = checked(table.columns, row, self.clock)
         row = {**values, **{key: row[key] for key in _OWN}}
-        table.update(row, readers=row["$permissions"] != old["$permissions"])
+        readers = row["$permissions"] != old["$permissions"]
+        if not alone:
+            table.update(row, readers=readers)
+            return row
+        # In bulk the answer shows the default of a column that was set to null, but null is stored.
+        nulls = {key: None for key in row.keys() & data.keys() if data[key] is None}
+        table.update({**row, **nulls}, readers=readers, changed=data)
         return row
 
     def _refuse_stale(self, old: Mapping[str, Any]) -> None:
         if self.since is not None and datetime.fromisoformat(old["$updatedAt"]) > self.since:
             raise ConflictError
 
-    def upsert(self, table: Table, data: Mapping[str, Any]) -> Document:
+    def upsert(self, table: Table, data: Mapping[str, Any]) -> Document | None:
         """Create the row `$id` or replace it; columns that are not given keep their value.
 
-        When a unique index stands in the way, the row that holds the value is overwritten, permissions included,
-        and the answer claims the new id with an empty `$sequence`: so does the real server.
+        None when nothing would change: then nothing is written and no permission is asked for. Values are compared as
+        loosely as PHP does, so that a new row of nothing but empty values is none.
+
+        When a unique index or an id that differs only in its case stands in the way, that row is overwritten,
+        permissions included, and the answer claims the new id with an empty `$sequence`: so does the real server.
         """
         old = table.row(data["$id"])
+        if old is not None and old["$id"] != data["$id"]:
+            old = None
+        if not _changes(old, data):
+            return None
         if not self.may(table, "update" if old else "create", old):
             raise ForbiddenError
         created, updated = self._dates(data, old["$createdAt"] if old else None)
@@ -146,10 +174,11 @@ class Writer:
                 given[key] = old.get(key)
         row = complete(table.columns, given, self.clock)
         permissions = data.get("$permissions")
-        row["$id"] = old["$id"] if old else data["$id"]
+        row["$id"] = data["$id"]
         row["$permissions"] = list((old["$permissions"] if old else []) if permissions is None else permissions)
         row["$createdAt"], row["$updatedAt"] = created, updated
         if old is not None:
+            self._refuse_stale(old)
             row["$sequence"] = old["$sequence"]
             table.update(row)
             return row
@@ -159,8 +188,17 @@ class Writer:
             return row
         kept = {key: victim[key] for key in ("$id", "$sequence", "$createdAt")}
         table.next_sequence()
-        table.update({**row, **kept})
-        return {**row, "$sequence": ""}
+        stored = {**row, **kept}
+        table.update(stored)
+        return {**stored, "$id": row["$id"], "$createdAt": row["$createdAt"], "$sequence": ""}
+
+    def upsert_all(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> list[Document]:
+        """Create or replace several rows; those that would not change are left out. Raises DuplicateError."""
+        named = [{**row, "$id": row.get("$id") or unique_id()} for row in rows]
+        changing = [row for row in named if _changes(table.row(row["$id"]), row)]
+        if len({row["$id"] for row in changing}) != len(changing):
+            raise DuplicateError(None)
+        return [written for row in changing if (written := self.upsert(table, row)) is not None]
 
     def delete(self, table: Table, row_id: str) -> Document | None:
         """Remove the row and give it as it was; None when there is none."""
@@ -198,7 +236,8 @@ class Writer:
             stored = value
         else:
             stored = round(value)  # half to even, as MariaDB rounds here
-        table.update({**old, key: stored, "$updatedAt": self.moment or self.clock.stamp()}, readers=False)
+        now = self.moment or self.clock.stamp()
+        table.update({**old, key: stored, "$updatedAt": now}, readers=False, changed=(key,))
         return {**old, key: int(value) if value == int(value) else value}
 
 
@@ -208,3 +247,15 @@ def default_nulls(table: Table, row: Document, data: Mapping[str, Any]) -> None:
         column = table.columns.get(key)
         if column and data[key] is None and column["default"] is not None:
             row[key] = column["default"]
+
+
+def _changes(old: Mapping[str, Any] | None, data: Mapping[str, Any]) -> bool:
+    """Whether an upsert of `data` would change anything, by the server's own comparison."""
+    permissions = data.get("$permissions")
+    if permissions is not None and sorted(map(str, permissions)) != sorted(old["$permissions"] if old else []):
+        return True
+    given = {key: value for key, value in data.items() if key not in INTERNAL}
+    kept = {key: value for key, value in (old or {}).items() if key not in INTERNAL}
+    return (
+        any(not loosely_equal(kept.get(key), value) for key, value in given.items()) or not kept.keys() <= given.keys()
+    )

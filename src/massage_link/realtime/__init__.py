@@ -3,6 +3,7 @@
 from massage_link.realtime.blocking import BlockingSubscriber
 from massage_link.realtime.checkpoint import Checkpoint, MemoryCheckpoint
 from massage_link.realtime.checkpoint_file import FileCheckpoint
+from massage_link.realtime.delivering import Statistics
 from massage_link.realtime.policy import Policy
 from massage_link.realtime.source import (
     Change,
@@ -18,7 +19,7 @@ from massage_link.realtime.source import (
     Source,
 )
 from massage_link.realtime.state import ConnectionState
-from massage_link.realtime.subscriber import Statistics, Subscriber
+from massage_link.realtime.subscriber import Subscriber
 
 __all__ = [
     "BlockingSubscriber",

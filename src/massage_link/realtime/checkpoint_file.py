@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from massage_link.errors import CheckpointInUse, UsageError
+from massage_link.errors import CheckpointFailed, CheckpointInUse, UsageError
 from massage_link.realtime.checkpoint import Progress
 from massage_link.realtime.ledger import Mark
 
@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS marks (
     PRIMARY KEY (source, key)
 ) WITHOUT ROWID;
 """
+#: Of the tables above; a file of a later version is refused.
+_VERSION = 1
 _REMEMBER = "INSERT OR REPLACE INTO marks (source, key, version, digest, stamp) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -35,6 +37,8 @@ class FileCheckpoint:
     Args:
         path: the file; it is made when it does not exist, its folder must exist.
         capacity: marks kept per source beyond those that may still be needed.
+
+    Once it is open, its methods raise CheckpointFailed when the file cannot be read or written.
 
     """
 
@@ -61,7 +65,9 @@ class FileCheckpoint:
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
-            database.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version <= _VERSION:
+                database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
         except sqlite3.OperationalError as error:
             database.close()
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
@@ -70,45 +76,49 @@ class FileCheckpoint:
         except sqlite3.DatabaseError as error:
             database.close()
             raise UsageError(f"{self.path} is not a checkpoint: {error}") from error
+        if version > _VERSION:
+            database.close()
+            raise UsageError(f"the checkpoint {self.path} was made by a newer version of massage-link ({version}).")
         self._database = database
 
     def load(self, source: str) -> Progress | None:
         """See `Checkpoint.load`."""
-        database = self._opened()
-        with closing(database.execute("SELECT start, high_water FROM sources WHERE name = ?", (source,))) as rows:
-            found = rows.fetchone()
-        if found is None:
-            return None
-        query = "SELECT key, version, digest, stamp FROM marks WHERE source = ? ORDER BY stamp"
-        with closing(database.execute(query, (source,))) as rows:
-            marks = [Mark(key, version, digest, _instant(stamp)) for key, version, digest, stamp in rows]
-        return Progress(_instant(found[0]), _instant(found[1]), marks)
+        with self._using() as database:
+            with closing(database.execute("SELECT start, high_water FROM sources WHERE name = ?", (source,))) as rows:
+                found = rows.fetchone()
+            if found is None:
+                return None
+            query = "SELECT key, version, digest, stamp FROM marks WHERE source = ? ORDER BY stamp"
+            with closing(database.execute(query, (source,))) as rows:
+                marks = [Mark(key, version, digest, _instant(stamp)) for key, version, digest, stamp in rows]
+            return Progress(_instant(found[0]), _instant(found[1]), marks)
 
     def begin(self, source: str, progress: Progress) -> None:
         """See `Checkpoint.begin`."""
-        database = self._opened()
-        database.execute("BEGIN IMMEDIATE")
         row = (source, _text(progress.start), _text(progress.high_water))
-        database.execute("INSERT OR REPLACE INTO sources (name, start, high_water) VALUES (?, ?, ?)", row)
-        database.executemany(_REMEMBER, _rows(source, progress.marks))
-        database.execute("COMMIT")
+        with self._using() as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("INSERT OR REPLACE INTO sources (name, start, high_water) VALUES (?, ?, ?)", row)
+            database.executemany(_REMEMBER, _rows(source, progress.marks))
+            database.execute("COMMIT")
 
     def acknowledge(self, source: str, mark: Mark) -> None:
         """See `Checkpoint.acknowledge`."""
-        self._opened().execute(_REMEMBER, next(_rows(source, [mark])))
+        with self._using() as database:
+            database.execute(_REMEMBER, next(_rows(source, [mark])))
 
     def advance(self, source: str, high_water: datetime, forgettable: datetime) -> None:
         """See `Checkpoint.advance`."""
-        database = self._opened()
-        database.execute("UPDATE sources SET high_water = ? WHERE name = ?", (_text(high_water), source))
-        with closing(database.execute("SELECT count(*) FROM marks WHERE source = ?", (source,))) as rows:
-            surplus = rows.fetchone()[0] - self._capacity
-        if surplus > 0:
-            database.execute(
-                "DELETE FROM marks WHERE source = ? AND key IN"
-                " (SELECT key FROM marks WHERE source = ? AND stamp < ? ORDER BY stamp LIMIT ?)",
-                (source, source, _text(forgettable), surplus),
-            )
+        with self._using() as database:
+            database.execute("UPDATE sources SET high_water = ? WHERE name = ?", (_text(high_water), source))
+            with closing(database.execute("SELECT count(*) FROM marks WHERE source = ?", (source,))) as rows:
+                surplus = rows.fetchone()[0] - self._capacity
+            if surplus > 0:
+                database.execute(
+                    "DELETE FROM marks WHERE source = ? AND key IN"
+                    " (SELECT key FROM marks WHERE source = ? AND stamp < ? ORDER BY stamp LIMIT ?)",
+                    (source, source, _text(forgettable), surplus),
+                )
 
     def close(self) -> None:
         """See `Checkpoint.close`."""
@@ -116,10 +126,18 @@ class FileCheckpoint:
         if database is not None:
             database.close()
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._database is None:
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        database = self._database
+        if database is None:
             raise UsageError(f"the checkpoint {self.path} is not open")
-        return self._database
+        try:
+            yield database
+        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+            if database.in_transaction:
+                with suppress(sqlite3.Error):
+                    database.rollback()
+            raise CheckpointFailed(f"the checkpoint {self.path} cannot be read or written: {error}") from error
 
 
 def _rows(source: str, marks: Iterable[Mark]) -> Iterator[tuple[str, str, int | None, str, str]]:

@@ -17,19 +17,18 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from massage_link.errors import MassageLinkError, RealtimeRefused, UnexpectedAnswer, UsageError
-from massage_link.realtime.checkpoint import Progress
+from massage_link.errors import RealtimeRefused, UnexpectedAnswer, UsageError
 from massage_link.realtime.connection import ConnectionEnded, converse, first_to_end, realtime_url
 from massage_link.realtime.cursor import Cursor
+from massage_link.realtime.delivering import Statistics, change_of
 from massage_link.realtime.ledger import Arrival
-from massage_link.realtime.policy import Backoff, Policy, RateWindow, is_transient, wait_for_limit
+from massage_link.realtime.outbox import Outbox
+from massage_link.realtime.policy import Backoff, Policy, RateWindow
 from massage_link.realtime.protocol import Puzzling, Remedy, RowEvent, Subscribed, Subscription
-from massage_link.realtime.source import Change, Numbered, Position
+from massage_link.realtime.reading import Reader
 from massage_link.realtime.state import ConnectionState, StateBoard
 
 if TYPE_CHECKING:
@@ -37,57 +36,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from massage_link.realtime.checkpoint import Checkpoint
-    from massage_link.realtime.ledger import Accepted, Mark
+    from massage_link.realtime.ledger import Accepted
     from massage_link.realtime.protocol import Output
-    from massage_link.realtime.source import Credential, Page, RawRow, Source
+    from massage_link.realtime.source import Change, Credential, Position, RawRow, Source
 
 R = TypeVar("R")
-T = TypeVar("T")
 
 _log = logging.getLogger("massage_link.realtime")
-_BREATH = 64  # changes after which other tasks get their turn in any case
 _REJECTIONS = 3  # credentials in a row, each fresh, after which asking for another one is pointless
-
-
-@dataclass(slots=True)
-class Statistics:
-    """What a subscriber has seen so far; counts.
-
-    Attributes:
-        connections: subscriptions that the server confirmed.
-        events: row events that came through the socket.
-        delivered: changes put into the queue.
-        replayed: those among them that the socket had not brought (filled gaps).
-        dropped: events let go because the consumer was too slow; they are read back.
-        undecodable: rows that could not be made into their type; each is logged.
-        skipped: numbers that stayed unreadable beyond the window and were passed over; each is logged.
-        read_backs: complete ones.
-
-    """
-
-    connections: int = 0
-    events: int = 0
-    delivered: int = 0
-    replayed: int = 0
-    dropped: int = 0
-    undecodable: int = 0
-    skipped: int = 0
-    read_backs: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Delivery(Generic[R]):
-    watch: _Watch[R]
-    change: Change[R]
-    mark: Mark
-
-
-@dataclass(frozen=True, slots=True)
-class _Advance:
-    """Once everything before it in the queue is dealt with, the source may restart from `high_water`."""
-
-    watch: _Watch[Any]
-    high_water: datetime
 
 
 class _Watch(Generic[R]):
@@ -159,22 +115,17 @@ class Subscriber(Generic[R]):
         self._rng = rng or random.Random()  # noqa: S311 # jitter needs no secrecy
         self._connects = RateWindow(self._policy.connections_per_minute)
         self._watches: dict[str, _Watch[R]] = {}
-        self._queue: deque[_Delivery[R] | _Advance] = deque()
-        self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._unacknowledged: _Delivery[R] | None = None
-        self._asked = 0
         self._read_back_due = asyncio.Event()
         self._gap = asyncio.Event()
-        self._overflowed = False
+        self._outbox: Outbox[R] = Outbox(self._policy.max_waiting, checkpoint, self._read_back_due.set)
+        self._reader = Reader(self._policy, self._rng, lambda: self.statistics.read_backs > 0)
         self._board = StateBoard()
         self._task: asyncio.Task[None] | None = None
-        self._end: BaseException | None = None
         self.statistics = Statistics()
 
     # --- the consumer's side ------------------------------------------------------------------------------------------
     async def __aenter__(self) -> Self:
-        if self._task is not None or self._end is not None:
+        if self._task is not None or self._outbox.end is not None:
             raise UsageError("a Subscriber is used once; make a new one")
         if self._checkpoint is not None:
             self._checkpoint.open()
@@ -193,8 +144,7 @@ class Subscriber(Generic[R]):
             return
         task.cancel()
         await asyncio.wait([task])
-        self._queue.clear()
-        self._unacknowledged = None
+        self._outbox.clear()
         self._finish(StopAsyncIteration())
         if self._checkpoint is not None:
             self._checkpoint.close()
@@ -203,30 +153,13 @@ class Subscriber(Generic[R]):
         return self
 
     async def __anext__(self) -> Change[R]:
-        self.acknowledge()
-        self._asked += 1
-        if self._asked % _BREATH == 0:
-            await asyncio.sleep(0)  # a handler that never waits must not silence the heartbeat
-        while True:  # from here on nothing is awaited between taking a change and handing it out
-            while self._queue:
-                entry = self._queue.popleft()
-                self._make_room()
-                if isinstance(entry, _Delivery):
-                    self._unacknowledged = entry
-                    return entry.change
-                self._advance(entry)
-            if self._end is not None:
-                raise self._end
-            if self._task is None:
-                raise UsageError("a Subscriber is iterated inside `async with`")
-            self._arrived.clear()
-            await self._arrived.wait()
+        if self._task is None and self._outbox.end is None:
+            raise UsageError("a Subscriber is iterated inside `async with`")
+        return await self._outbox.take()
 
     def acknowledge(self) -> None:
         """The change that was handed out last has been dealt with. Asking for the next one does this, too."""
-        entry, self._unacknowledged = self._unacknowledged, None
-        if entry is not None and self._checkpoint is not None:
-            self._checkpoint.acknowledge(entry.watch.source.name, entry.mark)
+        self._outbox.acknowledge()
 
     @property
     def state(self) -> ConnectionState:
@@ -245,9 +178,10 @@ class Subscriber(Generic[R]):
         async for state in self.states():
             if state.name == "live":
                 return
-        if self._end is None or isinstance(self._end, StopAsyncIteration):
+        end = self._outbox.end
+        if end is None or isinstance(end, StopAsyncIteration):
             raise UsageError("the subscriber was closed")
-        raise self._end
+        raise end
 
     # --- running ------------------------------------------------------------------------------------------------------
     async def _run(self) -> None:
@@ -261,32 +195,19 @@ class Subscriber(Generic[R]):
             self._finish(error)
 
     def _finish(self, end: BaseException) -> None:
-        if self._end is None:
-            self._end = end
+        if self._outbox.end is None:
+            self._outbox.finish(end)
             self._enter("closed", "" if isinstance(end, StopAsyncIteration) else str(end))
-            self._arrived.set()
 
     def _enter(self, name: Any, reason: str = "", failures: int = 0) -> None:
         level = logging.WARNING if failures else logging.INFO
         _log.log(level, "realtime is %s%s", name, f": {reason}" if reason else "")
         self._board.set(name, reason, failures)
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What `call` answers, tried again for as long as its errors may pass."""
-        backoff = Backoff(self._policy, self._rng)
-        while True:
-            try:
-                return await call()
-            except MassageLinkError as error:
-                if not is_transient(error, worked_before=self.statistics.read_backs > 0):
-                    raise
-                _log.warning("a call for realtime failed and is tried again: %s", error)
-                await asyncio.sleep(max(backoff.next(), wait_for_limit(error, unix_time=time.time())))
-
     # --- beginning ----------------------------------------------------------------------------------------------------
     async def _cursor_of(self, source: Source[R]) -> Cursor:
         known = self._checkpoint.load(source.name) if self._checkpoint is not None else None
-        progress = known or await self._first_progress(source)
+        progress = known or await self._reader.first_progress(source, self._since, self._park)
         cursor = Cursor(
             source.identity,
             start=progress.start,
@@ -298,40 +219,6 @@ class Subscriber(Generic[R]):
         if known is None and self._checkpoint is not None:
             self._checkpoint.begin(source.name, progress)
         return cursor
-
-    async def _first_progress(self, source: Source[R]) -> Progress:
-        """Where a new consumer begins: at `since`, or now, knowing the rows that a read-back is going to list."""
-        if self._since is not None:
-            return Progress(self._since, self._since + self._policy.window, ())
-        window = self._policy.window
-        probe = Position(datetime.now(UTC) - window)  # only the answer's time counts: this machine's clock may be off
-        start, _ = await self._read(source, probe, limit=1)
-        # Twice the window, and not up to the start: stamps may come from a slower clock than the answer's time.
-        cursor = Cursor(source.identity, start=start, high_water=start - window, window=window)
-        marks: list[Mark] = []
-        position: Position | None = cursor.begin()
-        while position is not None:
-            read_at, page = await self._read(source, position, limit=self._policy.page_size)
-            marks += self._marks_of(source, cursor, page.rows)
-            position = cursor.turn(page, self._policy.page_size, exchange=page.server_time - read_at)
-        return Progress(start, start - window, marks)
-
-    def _marks_of(self, source: Source[R], cursor: Cursor, rows: Iterable[RawRow]) -> Iterable[Mark]:
-        for row in filter(source.relevant, rows):
-            try:
-                yield cursor.mark_of(row)
-            except UnexpectedAnswer as error:
-                self._park(source, row, error)
-
-    async def _read(self, source: Source[R], position: Position, *, limit: int) -> tuple[datetime, Page]:
-        """A page, and the server's time at which it was read at the earliest."""
-
-        async def timed() -> tuple[datetime, Page]:
-            begun = time.monotonic()
-            page = await source.read_back(position, limit)
-            return page.server_time - timedelta(seconds=time.monotonic() - begun), page
-
-        return await self._patiently(timed)
 
     # --- the socket ---------------------------------------------------------------------------------------------------
     async def _keep_connected(self) -> None:
@@ -353,7 +240,7 @@ class Subscriber(Generic[R]):
 
         while True:
             await asyncio.sleep(self._connects.use(time.monotonic()))
-            credential = await self._patiently(self._credential)
+            credential = await self._reader.patiently(self._credential)
             wait, reason = 0.0, "renewing the credential"
             try:
                 await converse(self._url, credential, subscriptions, policy=self._policy, handle=handle)
@@ -384,8 +271,8 @@ class Subscriber(Generic[R]):
         self.statistics.events += 1
         if event.action == "delete":
             return
-        if len(self._queue) >= self._policy.max_waiting:
-            self._overflowed = True
+        if self._outbox.full:
+            self._outbox.refused()
             self.statistics.dropped += 1
             return
         for name in event.subscriptions:
@@ -427,25 +314,14 @@ class Subscriber(Generic[R]):
         position: Position | None = watch.cursor.begin()
         limit = self._policy.page_size
         while position is not None:
-            await self._wait_for_room()
-            read_at, page = await self._read(watch.source, position, limit=limit)
+            await self._outbox.room()
+            read_at, page = await self._reader.page(watch.source, position, limit=limit)
             arrival = Arrival(live=False, at=datetime.now(UTC))
             for row in page.rows:
                 self._offer(watch, row, arrival)
             position = watch.cursor.turn(page, limit, exchange=page.server_time - read_at)
-            self._put(_Advance(watch, watch.cursor.safe_high_water()))
-
-    async def _wait_for_room(self) -> None:
-        while len(self._queue) >= self._policy.max_waiting:
-            self._room.clear()
-            await self._room.wait()
-
-    def _make_room(self) -> None:
-        if len(self._queue) <= self._policy.max_waiting // 2:
-            self._room.set()
-            if self._overflowed:
-                self._overflowed = False
-                self._read_back_due.set()
+            high_water = watch.cursor.safe_high_water()
+            self._outbox.put_advance(watch.source.name, high_water, watch.cursor.forgettable(high_water))
 
     # --- filling gaps -------------------------------------------------------------------------------------------------
     async def _keep_filling(self) -> None:
@@ -472,8 +348,8 @@ class Subscriber(Generic[R]):
         fetch = watch.source.fetch
         if not asked or fetch is None:
             return False
-        await self._wait_for_room()
-        rows = await self._patiently(lambda: fetch([wanted.row_id for wanted in asked]))
+        await self._outbox.room()
+        rows = await self._reader.patiently(lambda: fetch([wanted.row_id for wanted in asked]))
         arrival = Arrival(live=False, at=datetime.now(UTC))
         accepted = watch.cursor.fetched(asked, rows, arrival, now=time.monotonic())
         self._deliver(watch, accepted)
@@ -488,52 +364,16 @@ class Subscriber(Generic[R]):
     def _deliver(self, watch: _Watch[R], accepted: Iterable[Accepted]) -> None:
         for one in accepted:
             try:
-                row = watch.source.decode(one.row)
+                change = change_of(watch.source, watch.cursor, one)
             except Exception as error:  # noqa: BLE001 # one bad row must not stop the stream; it is reported
                 self._park(watch.source, one.row, error)
                 continue
-            source = watch.source
-            row_id = str(one.row["$id"])
-            change: Change[R] = Change(
-                id=f"{source.table}/{row_id}/{one.token}",
-                kind="created" if watch.cursor.is_created(one) else "updated",
-                row=row,
-                table=source.table,
-                row_id=row_id,
-                version=_version_of(source, one),
-                live=one.arrival.live,
-                received_at=one.arrival.at,
-                server_timestamp=_instant(one.arrival.server_timestamp) or one.mark.stamp,
-                watch=source.name,
-            )
             self.statistics.delivered += 1
             self.statistics.replayed += not one.arrival.live
-            self._put(_Delivery(watch, change, one.mark))
-
-    def _put(self, entry: _Delivery[R] | _Advance) -> None:
-        self._queue.append(entry)
-        self._arrived.set()
-
-    def _advance(self, entry: _Advance) -> None:
-        if self._checkpoint is not None:
-            forgettable = entry.watch.cursor.forgettable(entry.high_water)
-            self._checkpoint.advance(entry.watch.source.name, entry.high_water, forgettable)
+            self._outbox.put(change, one.mark)
 
     def _park(self, source: Source[R], row: RawRow, error: Exception) -> None:
         self.statistics.undecodable += 1
         _log.error("%s: row %s cannot be read and is passed over: %s", source.name, row.get("$id"), error)
         if self._on_undecodable is not None:
             self._on_undecodable(source.name, row, error)
-
-
-def _version_of(source: Source[Any], accepted: Accepted) -> int | None:
-    if isinstance(source.identity, Numbered):
-        return int(accepted.token)
-    return accepted.mark.version
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None

@@ -62,7 +62,8 @@ FUNCTIONS = (
     Function("create_chat_room", events=(_BOOKING_CREATED,)),
     Function("compute_commission", events=(_BOOKING_CREATED,)),
     # users.read: whether a caller who has no part in a booking carries the label of ops.
-    Function("commands", execute=("users",), scopes=("rows.read", "rows.write", "users.read")),
+    # presences.write: who is typing in a room, readable by its other side.
+    Function("commands", execute=("users",), scopes=("rows.read", "rows.write", "users.read", "presences.write")),
     Function("sweep", schedule="* * * * *", timeout=55),
 )
 #: For direct-write mode alone. Appwrite knows no pattern for upserts, so it runs for every write to a booking row.

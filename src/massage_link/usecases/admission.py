@@ -11,6 +11,9 @@ The steps, each of which may be the last before a crash, whereupon the sweeper t
    service and hours are the catalogue's.
 
 Until step 4 the therapist can not read it, and the SDK passes it over even for those who can.
+
+What its author began to write before step 2 may, on a server of today, take effect after step 4: then the booking is
+made anew, see `massage_link.usecases.restoring`.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from massage_link.domain.booking import Booking, BookingEvent, BookingEventType, Role, Status
-from massage_link.domain.draft import Draft, is_locked
+from massage_link.domain.draft import Draft, is_locked, is_shared
+from massage_link.domain.history import beginning
 from massage_link.domain.ids import BOOKING_ID_LENGTH, event_id
 from massage_link.domain.people import Therapist
 from massage_link.domain.request import NewBooking, new_booking
@@ -38,8 +42,9 @@ from massage_link.usecases.bookings import commission_rate, refuse_if_taken
 from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.commit import commit_once
-from massage_link.usecases.lookups import BookingOrDraft, find_booking
+from massage_link.usecases.lookups import BookingOrDraft, as_draft, find_booking
 from massage_link.usecases.ports import Ports, find
+from massage_link.usecases.restoring import restored
 from massage_link.usecases.slots import held
 from massage_link.wire.call import Flow
 from massage_link.wire.instructions import without_instructions
@@ -54,7 +59,9 @@ _ATTEMPTS = 10
 
 
 def admit_booking(ports: Ports, booking_id: str) -> Flow[Booking | None]:
-    """Admit or decline a draft, and see to its room and commission. A booking, or no row at all, is left as it is.
+    """Admit or decline a draft, and see to its room and commission. A booking is left as it is.
+
+    One whose row was overwritten or deleted after its admission is made anew.
 
     Returns:
         The booking when it was admitted (now or before), None when it was declined or is not there.
@@ -64,36 +71,31 @@ def admit_booking(ports: Ports, booking_id: str) -> Flow[Booking | None]:
     if not isinstance(draft, Draft):
         return draft
     booking = yield from _admit_or_decline(ports, draft, sorted(draft.authors))
-    if booking is not None:
-        yield from ensure_room(ports, booking.id)
-        yield from ensure_commission(ports, booking.id)
-    return booking
+    return (yield from _provided(ports, booking))
 
 
 def _locked(ports: Ports, booking_id: str) -> Flow[BookingOrDraft | None]:
     """The draft once it reads as one that no client can change, whoever may have written to it in between.
 
-    None when there is nothing to decide any more.
+    The booking when it is one (again), None when there is nothing to decide any more.
     """
     conflict: Conflict | None = None
     for _ in range(_ATTEMPTS):
         found = yield from find_booking(ports, booking_id)
-        if found is None or isinstance(found, Booking):
+        if isinstance(found, Booking) and is_shared(found):
             return found
-        locked = is_locked(found)
-        if locked and found.status == Status.DECLINED:
-            return None  # it stays with its author
-        if (yield from _event(ports, found.id)) is not None:
-            return (yield from _decided(ports, booking_id))
-        # Written to only when there is something to replace: each write is an event that starts this function again,
-        # and a run that fails after it must not start the next one for ever.
-        if locked:
-            return found
-        assert found.updated_at is not None
-        stamp = to_wire_time(found.updated_at)
-        readers = read_by(sorted(found.authors))
         try:
-            yield from set_permissions(ports.address(BOOKINGS), found.id, readers, unless_changed=stamp)
+            first = yield from _event(ports, booking_id)
+            if first is not None:
+                return (yield from _decided(ports, booking_id, first))
+            if found is None:
+                return None
+            draft = as_draft(found)
+            # Written to only when there is something to replace: each write is an event that starts this function
+            # again, and a run that fails after it must not start the next one for ever.
+            if is_locked(draft):
+                return None if draft.status == Status.DECLINED else draft  # a declined one stays with its author
+            yield from _lock(ports, draft)
         except RowNotFound:
             return None  # its author took it back in time
         except Conflict as error:
@@ -103,10 +105,29 @@ def _locked(ports: Ports, booking_id: str) -> Flow[BookingOrDraft | None]:
     raise conflict
 
 
-def _decided(ports: Ports, booking_id: str) -> Flow[Booking | None]:
-    """The booking if somebody has admitted it meanwhile, None if it was declined."""
+def _lock(ports: Ports, draft: Draft) -> Flow[None]:
+    assert draft.updated_at is not None
+    readers, stamp = read_by(sorted(draft.authors)), to_wire_time(draft.updated_at)
+    yield from set_permissions(ports.address(BOOKINGS), draft.id, readers, unless_changed=stamp)
+
+
+def _decided(ports: Ports, booking_id: str, first: BookingEvent) -> Flow[Booking | None]:
+    """The booking if it has been admitted, as its events say if it has been tampered with; None if it was declined."""
     row = yield from find_booking(ports, booking_id)
-    return row if isinstance(row, Booking) and row.status is not Status.DECLINED else None
+    if isinstance(row, Booking) and is_shared(row):
+        return row if row.status is not Status.DECLINED else None
+    if first.type is not BookingEventType.REQUESTED:
+        return None
+    booking = yield from restored(ports, booking_id, row)
+    return (yield from _provided(ports, booking))
+
+
+def _provided(ports: Ports, booking: Booking | None) -> Flow[Booking | None]:
+    """The booking, with its room and its commission."""
+    if booking is not None:
+        yield from ensure_room(ports, booking.id)
+        yield from ensure_commission(ports, booking.id)
+    return booking
 
 
 def _event(ports: Ports, booking_id: str) -> Flow[BookingEvent | None]:
@@ -210,7 +231,7 @@ def _admission(ports: Ports, new: NewBooking) -> list[Operation]:
             for table, row in (
                 (BOOKING_TERMS, new.terms),
                 (BOOKING_PLACES, new.place),
-                (BOOKING_EVENTS, new.event),
+                (BOOKING_EVENTS, new.event.model_copy(update={"data": beginning(new.booking)})),
             )
         ),
         bulk_create(ports.address(SLOTS), [(slot.id, slot.columns()) for slot in new.slots]),

@@ -9,32 +9,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from massage_link.domain.booking import Booking, Role
+from massage_link.domain.commission import CommissionEntry
 from massage_link.domain.draft import Draft
+from massage_link.domain.money import Money
 from massage_link.domain.rows import UtcDatetime
 from massage_link.domain.states import Actor, Command, role_in
 from massage_link.domain.wish import BookingWish
 from massage_link.errors import InvalidInput, NotAllowed, NotFound
+from massage_link.usecases.amending import delete_message, edit_message
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.chat import send_message
+from massage_link.usecases.corrections import adjust_commission, refund_booking
 from massage_link.usecases.lookups import BookingOrDraft, find_booking, get_booking
+from massage_link.usecases.payouts import pay_out
 from massage_link.usecases.ports import Ports
+from massage_link.usecases.presence import appear
 from massage_link.usecases.read_marks import mark_read
 from massage_link.usecases.rescheduling import reschedule
+from massage_link.usecases.rooms import freeze_room, reopen_room
 from massage_link.usecases.slots import free_times
 from massage_link.usecases.transitions import Wanted, quote, transition
 from massage_link.wire.call import Flow
 from massage_link.wire.users import labels_of
 
-__all__ = ["COMMANDS", "Caller", "run_command"]
+__all__ = ["COMMANDS", "OPS_LABEL", "Caller", "run_command"]
 
-_OPS_LABEL = "ops"
+#: The label of the users who are ops.
+OPS_LABEL = "ops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Caller:
 
     def is_ops(self) -> Flow[bool]:
         """Whether they carry the label of ops. Asked of the server, when it matters."""
-        return _OPS_LABEL in (yield from labels_of(self.user_id))
+        return OPS_LABEL in (yield from labels_of(self.user_id))
 
 
 class _Arguments(BaseModel):
@@ -58,6 +66,9 @@ class _Arguments(BaseModel):
 
 
 _Id = Annotated[str, Field(min_length=1, max_length=36)]
+_Key = Annotated[str, Field(min_length=1, max_length=50)]
+#: How long one execution pays: well below what a function is given.
+_PAYING = timedelta(seconds=8)
 
 
 class RequestBooking(_Arguments):
@@ -105,12 +116,71 @@ class SendMessage(_Arguments):
     sender_id: _Id | None = None
 
 
+class EditMessage(_Arguments):
+    """``chat.edit``; `n` is the number of the message, `body` its new text."""
+
+    booking_id: _Id
+    n: int
+    body: str
+    client_id: _Id
+    sender_id: _Id | None = None
+
+
+class DeleteMessage(_Arguments):
+    """``chat.delete``."""
+
+    booking_id: _Id
+    n: int
+    client_id: _Id
+    sender_id: _Id | None = None
+
+
 class MarkRead(_Arguments):
     """``chat.mark_read``."""
 
     booking_id: _Id
     n: int
     user_id: _Id | None = None
+
+
+class CorrectCommission(_Arguments):
+    """``commissions.refund`` and ``commissions.adjust``; for ops."""
+
+    booking_id: _Id
+    amount_minor: int
+    currency: Annotated[str, Field(max_length=3)]
+    key: _Key
+    reason: str
+
+
+class PayOut(_Arguments):
+    """``commissions.pay_out``; for ops. Repeated until the report is complete."""
+
+    batch: _Key
+    therapist_id: _Id | None = None
+    until: UtcDatetime | None = None
+    dry_run: bool = False
+
+
+class Appear(_Arguments):
+    """``chat.appear``."""
+
+    booking_id: _Id
+    typing: bool = False
+    user_id: _Id | None = None
+
+
+class FreezeRoom(_Arguments):
+    """``chat.freeze``, for ops."""
+
+    booking_id: _Id
+
+
+class ReopenRoom(_Arguments):
+    """``chat.reopen``, for ops."""
+
+    booking_id: _Id
+    until: UtcDatetime | None = None
 
 
 class FreeSlots(_Arguments):
@@ -233,6 +303,47 @@ def _mark_read(ports: Ports, caller: Caller, asked: MarkRead) -> Flow[Any]:
     return _row((yield from mark_read(ports, asked.booking_id, user_id=caller.user_id, n=asked.n)))
 
 
+def _edit(ports: Ports, caller: Caller, asked: EditMessage) -> Flow[Any]:
+    _is_caller(caller, "senderId", asked.sender_id)
+    yield from _participant(ports, caller, asked.booking_id)
+    told = yield from edit_message(
+        ports, asked.booking_id, asked.n, sender_id=caller.user_id, body=asked.body, client_id=asked.client_id
+    )
+    return _row(told)
+
+
+def _delete(ports: Ports, caller: Caller, asked: DeleteMessage) -> Flow[Any]:
+    _is_caller(caller, "senderId", asked.sender_id)
+    yield from _participant(ports, caller, asked.booking_id)
+    told = yield from delete_message(
+        ports, asked.booking_id, asked.n, sender_id=caller.user_id, client_id=asked.client_id
+    )
+    return _row(told)
+
+
+def _appear(ports: Ports, caller: Caller, asked: Appear) -> Flow[Any]:
+    _is_caller(caller, "userId", asked.user_id)
+    yield from _participant(ports, caller, asked.booking_id)
+    said = yield from appear(ports, asked.booking_id, user_id=caller.user_id, typing=asked.typing)
+    return None if said is None else said.as_json()
+
+
+def _freeze(ports: Ports, caller: Caller, asked: FreezeRoom) -> Flow[Any]:
+    yield from _ops(ports, caller, asked.booking_id, "close")
+    return _row((yield from freeze_room(ports, asked.booking_id)))
+
+
+def _reopen(ports: Ports, caller: Caller, asked: ReopenRoom) -> Flow[Any]:
+    yield from _ops(ports, caller, asked.booking_id, "open")
+    return _row((yield from reopen_room(ports, asked.booking_id, until=asked.until)))
+
+
+def _ops(ports: Ports, caller: Caller, booking_id: str, what: str) -> Flow[None]:
+    actor = yield from _actor(ports, caller, booking_id)
+    if actor.role is not Role.OPS:
+        raise NotAllowed(f"only ops may {what} a conversation, not {actor.role} {actor.id}.")
+
+
 def _participant(ports: Ports, caller: Caller, booking_id: str) -> Flow[None]:
     booking = yield from find_booking(ports, booking_id)
     if isinstance(booking, Booking) and caller.user_id in {booking.customer_id, booking.therapist_id}:
@@ -244,6 +355,36 @@ def _nothing_there(found: BookingOrDraft | None, caller: Caller, booking_id: str
     if isinstance(found, Draft) and caller.user_id in found.authors:
         return NotFound(f"booking {booking_id!r} is a draft that has not been admitted yet.")
     return NotFound(f"there is no booking {booking_id!r}, or it is not visible to this credential.")
+
+
+def _corrector(
+    use_case: Callable[..., Flow[CommissionEntry]],
+) -> Callable[[Ports, Caller, CorrectCommission], Flow[Any]]:
+    def run(ports: Ports, caller: Caller, asked: CorrectCommission) -> Flow[Any]:
+        actor = yield from _actor(ports, caller, asked.booking_id)
+        if actor.role is not Role.OPS:
+            raise NotAllowed("only ops may change what a booking earns.")
+        amount = Money(asked.amount_minor, asked.currency)
+        entry = yield from use_case(ports, asked.booking_id, amount, key=asked.key, reason=asked.reason, actor=actor)
+        return _row(entry)
+
+    return run
+
+
+def _pay_out(ports: Ports, caller: Caller, asked: PayOut) -> Flow[Any]:
+    if not (yield from caller.is_ops()):
+        raise NotAllowed("only ops may pay out.")
+    report = yield from pay_out(
+        ports,
+        asked.batch,
+        actor=Actor(caller.user_id, Role.OPS),
+        therapist_id=asked.therapist_id,
+        until=asked.until,
+        dry_run=asked.dry_run,
+        # What would be paid can only be said of all of it.
+        budget=None if asked.dry_run else _PAYING,
+    )
+    return report.as_json()
 
 
 def _slots(ports: Ports, caller: Caller, asked: FreeSlots) -> Flow[Any]:  # noqa: ARG001 - every user may ask
@@ -272,6 +413,14 @@ COMMANDS: Mapping[str, _CommandSpec] = {
     **{f"bookings.{command.value}": _CommandSpec(MoveBooking, _mover(command)) for command in _MOVES},
     "bookings.quote_cancellation": _CommandSpec(QuoteCancellation, _quote),
     "chat.send": _CommandSpec(SendMessage, _send),
+    "chat.edit": _CommandSpec(EditMessage, _edit),
+    "chat.delete": _CommandSpec(DeleteMessage, _delete),
     "chat.mark_read": _CommandSpec(MarkRead, _mark_read),
+    "commissions.refund": _CommandSpec(CorrectCommission, _corrector(refund_booking)),
+    "commissions.adjust": _CommandSpec(CorrectCommission, _corrector(adjust_commission)),
+    "commissions.pay_out": _CommandSpec(PayOut, _pay_out),
+    "chat.appear": _CommandSpec(Appear, _appear),
+    "chat.freeze": _CommandSpec(FreezeRoom, _freeze),
+    "chat.reopen": _CommandSpec(ReopenRoom, _reopen),
     "availability.slots": _CommandSpec(FreeSlots, _slots),
 }

@@ -9,7 +9,7 @@ from appwrite.query import Query
 from pydantic import Field
 
 from massage_link.domain.booking import Booking, BookingEventType
-from massage_link.domain.draft import Draft, is_booking
+from massage_link.domain.draft import Draft, is_booking, is_shared
 from massage_link.domain.ids import checked_text, event_id
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS
 from massage_link.errors import NotFound
@@ -17,7 +17,7 @@ from massage_link.usecases.ports import Ports, find
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import list_rows, with_ids
 
-__all__ = ["BookingOrDraft", "admitted", "find_booking", "get_booking", "list_bookings"]
+__all__ = ["BookingOrDraft", "admitted", "as_draft", "find_booking", "get_booking", "list_bookings"]
 
 BookingOrDraft: TypeAlias = Booking | Draft
 #: What a row of the bookings table is parsed to: a booking if it has all that one has, or else a draft. In this order:
@@ -28,11 +28,12 @@ _ROW: Any = Annotated[Booking | Draft, Field(union_mode="left_to_right")]
 def list_bookings(ports: Ports, queries: Iterable[str]) -> Flow[list[BookingOrDraft]]:
     """One page of the bookings table."""
     rows: list[BookingOrDraft] = yield from list_rows(ports.address(BOOKINGS), _ROW, queries)
-    return [row if isinstance(row, Draft) or is_booking(row) else _as_draft(row) for row in rows]
+    return [row if isinstance(row, Booking) and is_booking(row) else as_draft(row) for row in rows]
 
 
-def _as_draft(row: Booking) -> Draft:
-    return Draft.model_validate(row.model_dump(by_alias=True))
+def as_draft(row: BookingOrDraft) -> Draft:
+    """A row as its author wrote it."""
+    return row if isinstance(row, Draft) else Draft.model_validate(row.model_dump(by_alias=True))
 
 
 def find_booking(ports: Ports, booking_id: str) -> Flow[BookingOrDraft | None]:
@@ -74,4 +75,6 @@ def admitted(ports: Ports, booking_id: str) -> Flow[Booking | None]:
     first = yield from find(ports, BOOKING_EVENTS, event_id(booking_id, 1))
     if isinstance(booking, Draft) or first is None or first.type is not BookingEventType.REQUESTED:
         return None
+    if not is_shared(booking):
+        return None  # its author overwrote it; it is going to be restored
     return booking

@@ -6,11 +6,12 @@ import random
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from appwrite.query import Query
 
+from massage_link.domain.chat import FREEZE_AFTER
 from massage_link.domain.ids import BOOKING_ID_LENGTH, checked_text
 from massage_link.domain.rows import Row
 from massage_link.domain.tables import DATABASE, Table
@@ -44,6 +45,7 @@ class Ports:
         now: the clock; aware instants.
         new_id: a new id of 28 lower-case hex digits.
         jitter: a random number of seconds between zero and its argument.
+        freeze_after: how long after a booking's end its chat room freezes.
 
     """
 
@@ -51,6 +53,7 @@ class Ports:
     now: Callable[[], datetime] = _now
     new_id: Callable[[], str] = _new_id
     jitter: Callable[[float], float] = lambda most: random.uniform(0, most)  # noqa: S311 - waiting times, not secrets
+    freeze_after: timedelta = FREEZE_AFTER
 
     def address(self, table: Table[Row]) -> TableAddress:
         """Where a table is."""

@@ -7,8 +7,9 @@ from massage_link.domain.ids import read_mark_id
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.tables import CHAT_READS
 from massage_link.errors import Conflict, InvalidInput
-from massage_link.usecases.chat import get_room, newest_number, refuse_stranger, room_readers
+from massage_link.usecases.chat import get_room, refuse_stranger
 from massage_link.usecases.ports import Ports, create_derived, find
+from massage_link.usecases.posting import newest_number, room_readers
 from massage_link.wire.call import Flow, Sleep
 from massage_link.wire.rows import patch_row
 

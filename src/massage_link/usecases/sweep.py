@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from appwrite.query import Query
 
 from massage_link.domain.booking import Booking, Status
+from massage_link.domain.draft import is_locked, is_shared
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.system import SystemState
 from massage_link.domain.tables import SYSTEM_STATE
@@ -21,11 +22,12 @@ from massage_link.errors import MassageLinkError
 from massage_link.usecases.admission import admit_booking
 from massage_link.usecases.chat import ensure_room
 from massage_link.usecases.commissions import ensure_commission
-from massage_link.usecases.lookups import BookingOrDraft, list_bookings
+from massage_link.usecases.lookups import BookingOrDraft, as_draft, list_bookings
 from massage_link.usecases.ports import Ports, create_derived, find
+from massage_link.usecases.rooms import catch_up
 from massage_link.usecases.transitions import expire_due
 from massage_link.wire.call import Flow
-from massage_link.wire.rows import read_by, update_row
+from massage_link.wire.rows import update_row
 
 __all__ = ["BUDGET", "SweepReport", "sweep"]
 
@@ -108,13 +110,16 @@ def _looked_at(ports: Ports, row: BookingOrDraft, report: SweepReport) -> Flow[S
 
 
 def _dealt_with(ports: Ports, row: BookingOrDraft, report: SweepReport) -> Flow[SweepReport]:
-    if isinstance(row, Booking):
+    if isinstance(row, Booking) and is_shared(row):
         yield from ensure_room(ports, row.id)
         yield from ensure_commission(ports, row.id)
+        yield from catch_up(ports, row)
         return replace(report, checked=report.checked + 1)
-    if row.status == Status.DECLINED.value and set(row.permissions) == set(read_by(row.authors)):
-        return report
+    draft = as_draft(row)
+    over = draft.status == Status.DECLINED and is_locked(draft)  # or a booking that its author made to look like that
     booking = yield from admit_booking(ports, row.id)
+    if booking is None and over:
+        return report
     if booking is None:
         return replace(report, declined=report.declined + 1)
     return replace(report, admitted=report.admitted + 1)

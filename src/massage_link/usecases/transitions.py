@@ -10,7 +10,9 @@ from datetime import datetime
 from appwrite.query import Query
 
 from massage_link.domain.booking import Booking, BookingEvent, Role, Slot, Status
-from massage_link.domain.commission import Commission, charge_fee, split
+from massage_link.domain.chat import ChatMessage
+from massage_link.domain.commission import Commission
+from massage_link.domain.entries import settlement
 from massage_link.domain.ids import checked_id, slot_id
 from massage_link.domain.money import Money
 from massage_link.domain.rows import to_wire_time
@@ -19,15 +21,22 @@ from massage_link.domain.tables import (
     BOOKING_EVENTS,
     BOOKING_PLACES,
     BOOKINGS,
-    COMMISSION_ENTRIES,
-    COMMISSIONS,
     SLOTS,
 )
-from massage_link.errors import IdempotencyMismatch, IllegalTransition, MassageLinkError, NotFound, StaleBooking
-from massage_link.usecases.commissions import ensure_commission
+from massage_link.errors import (
+    IdempotencyMismatch,
+    IllegalTransition,
+    MassageLinkError,
+    NotFound,
+    RowNotFound,
+    StaleBooking,
+)
+from massage_link.usecases.commissions import ensure_ledger, posting, refresh_commission
 from massage_link.usecases.commit import commit_once
 from massage_link.usecases.lookups import get_booking, list_bookings
 from massage_link.usecases.ports import Ports, find
+from massage_link.usecases.rooms import catch_up
+from massage_link.usecases.system_lines import LineOfChange
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import IDS_PER_QUERY, list_rows, read_by, with_ids
 from massage_link.wire.transactions import Operation, bulk_create, bulk_delete, create, update
@@ -104,6 +113,8 @@ def transition(
     booking = yield from get_booking(ports, booking_id)
     who = actor(booking)
     if (yield from _done_before(ports, booking, wanted, who)):
+        with suppress(MassageLinkError):  # whoever did it may have stopped right after
+            yield from catch_up(ports, booking)
         return booking
     if wanted.expected_version not in {None, booking.version}:
         raise StaleBooking(
@@ -122,19 +133,30 @@ def transition(
     )
     _hold_to_quote(decision, wanted)
 
-    def prepare() -> Flow[tuple[list[Operation], Booking]]:
+    line = LineOfChange(ports, decision.booking, decision.event)
+
+    def prepare() -> Flow[tuple[list[Operation], tuple[Booking, ChatMessage | None]]]:
         commission = None
         if decision.transition.commission is not None:
-            commission = yield from ensure_commission(ports, booking_id)
-        return _operations(ports, decision, commission), decision.booking
+            commission = yield from ensure_ledger(ports, booking_id)
+        told = yield from line.staged()
+        return [*_operations(ports, decision, commission), *line.operations(told)], (decision.booking, told)
 
-    def outcome() -> Flow[Booking | None]:
+    def outcome() -> Flow[tuple[Booking, ChatMessage | None] | None]:
         known = yield from _outcome(ports, decision)
         if known is None and obstacle is not None:
             yield from obstacle(decision)
-        return known
+        return None if known is None else (known, None)
 
-    return (yield from commit_once(ports, prepare, outcome))
+    try:
+        booking, told = yield from commit_once(ports, prepare, outcome)
+    except RowNotFound:
+        # Only somebody from outside can have taken the commission away; its entries tell it.
+        if decision.transition.commission is None or (yield from refresh_commission(ports, booking_id)) is None:
+            raise
+        booking, told = yield from commit_once(ports, prepare, outcome)
+    yield from line.finish(told)
+    return booking
 
 
 def _done_before(ports: Ports, booking: Booking, wanted: Wanted, who: Actor) -> Flow[bool]:
@@ -192,7 +214,8 @@ def _operations(ports: Ports, decision: Decision, commission: Commission | None)
     elif arrow.command is Command.RESCHEDULE:
         operations += _moved_slots(ports, decision)
     if commission is not None:
-        operations += _settled(ports, decision, commission)
+        entry = settlement(commission, booking, owed=decision.owed, version=booking.version, at=event.at)
+        operations += posting(ports, commission, entry)
     return operations
 
 
@@ -216,28 +239,6 @@ def _moved_slots(ports: Ports, decision: Decision) -> list[Operation]:
         for row_id in new_slot_ids(decision)
     ]
     return [*operations, bulk_create(ports.address(SLOTS), new)] if new else operations
-
-
-def _settled(ports: Ports, decision: Decision, commission: Commission) -> list[Operation]:
-    """What becomes of the commission."""
-    address = ports.address(COMMISSIONS)
-    if decision.owed is None:
-        assert decision.transition.commission is not None
-        changes = {"status": decision.transition.commission.value, "version": commission.version + 1}
-        return [update(address, commission.id, changes)]
-    policy = decision.before.policy
-    assert policy is not None
-    rate = commission.rate_bps if policy.platform_bps is None else policy.platform_bps
-    after, entry = charge_fee(
-        commission, split(decision.owed, rate), version=decision.booking.version, at=decision.event.at
-    )
-    before = commission.columns()
-    changes = {name: value for name, value in after.columns().items() if before[name] != value}
-    readers = read_by(COMMISSION_ENTRIES.user_readers(therapist_id=commission.therapist_id))
-    return [
-        update(address, commission.id, changes),
-        create(ports.address(COMMISSION_ENTRIES), entry.id, entry.columns(), readers),
-    ]
 
 
 def _outcome(ports: Ports, decision: Decision) -> Flow[Booking | None]:

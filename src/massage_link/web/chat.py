@@ -80,7 +80,9 @@ class ChatCorner:
 
     def _box(self, booking_id: str) -> None:
         box = tag("textarea", classes="input", id=_TEXT, rows=1, maxlength=MAX_BODY, placeholder=texts.MESSAGE)
-        box.set(value=self._visitor.drafts.get(booking_id, ""))
+        if draft := self._visitor.drafts.get(booking_id, ""):
+            # Not as an attribute: with every change of the page the toolkit would set it again, over what is typed.
+            self._page.run("put", _TEXT, draft)
         box.on("keydown", js_handler=_ENTER)
         box.on("input", lambda event: self._keep(booking_id, event.args), js_handler=_TYPED, throttle=0.4)
 

@@ -16,6 +16,7 @@ from appwrite.query import Query
 from appwrite.role import Role
 from pydantic import BaseModel
 
+from massage_link.errors import InvalidInput
 from massage_link.wire.call import Call, Reply, nothing, parsed, path, raw_json
 from massage_link.wire.instructions import without_instructions
 
@@ -29,6 +30,7 @@ __all__ = [
     "TableAddress",
     "create_own_row",
     "create_row",
+    "delete_rows",
     "list_raw_rows",
     "list_rows",
     "patch_row",
@@ -113,14 +115,24 @@ def create_own_row(table: TableAddress, row_id: str, columns: Mapping[str, Any])
 
 
 def patch_row(
-    table: TableAddress, model: type[M], row_id: str, columns: Mapping[str, Any], *, unless_changed: str
+    table: TableAddress,
+    model: type[M],
+    row_id: str,
+    columns: Mapping[str, Any],
+    permissions: list[str] | None = None,
+    *,
+    unless_changed: str,
 ) -> Call[M]:
-    """Change columns of a row, unless it was written after `unless_changed` (409 ``row_update_conflict``)."""
+    """Change columns of a row, unless it was written after `unless_changed` (409 ``row_update_conflict``).
+
+    Permissions, where they are given, replace those that it has, which needs a key.
+    """
+    body: dict[str, Any] = {"data": dict(without_instructions(columns))}
     return Call(
         "PATCH",
         _rows_path(table, row_id),
         parsed(model),
-        {"data": dict(without_instructions(columns))},
+        body if permissions is None else {**body, "permissions": permissions},
         {"X-Appwrite-Timestamp": unless_changed},
     )
 
@@ -146,6 +158,22 @@ def set_permissions(table: TableAddress, row_id: str, permissions: list[str], *,
         {"X-Appwrite-Timestamp": unless_changed},
         repeatable=True,  # a repeat of one that took effect is a 409, after which the caller reads the row
     )
+
+
+def delete_rows(table: TableAddress, queries: list[str]) -> Call[int]:
+    """Delete the rows that the queries find; the result is how many those were. Needs a key.
+
+    Raises:
+        InvalidInput: there is no query, which would be every row of the table.
+
+    """
+    if not queries:
+        raise InvalidInput("name the rows to delete: without a query all of them would be.")
+    return Call("DELETE", _rows_path(table), _total, {"queries": queries}, repeatable=True)
+
+
+def _total(reply: Reply) -> int:
+    return int(raw_json(reply)["total"])
 
 
 def with_ids(row_ids: Iterable[str]) -> str:

@@ -14,9 +14,11 @@ __all__ = [
     "JWT_SECONDS",
     "Account",
     "account",
+    "create_account",
     "create_user",
     "delete_user",
     "labels_of",
+    "own_account",
     "set_labels",
     "sign_in",
     "sign_out",
@@ -73,6 +75,11 @@ def create_user(user_id: str, email: str, password: str, name: str) -> Call[str]
     return Call("POST", path("users"), _id, body)
 
 
+def create_account(user_id: str, name: str) -> Call[str]:
+    """Create a user who can not sign in, having neither email nor password; the result is the id. Needs a key."""
+    return Call("POST", path("users"), _id, {"userId": user_id, "name": name})
+
+
 def set_labels(user_id: str, labels: list[str]) -> Call[str]:
     """Replace a user's labels; the result is the user's id. Needs a key."""
     return Call("PUT", path("users", user_id, "labels"), _id, {"labels": labels}, repeatable=True)
@@ -106,6 +113,16 @@ def user_jwt(user_id: str, seconds: int = JWT_SECONDS) -> Call[str]:
 def user_of_jwt(jwt: str) -> Call[str]:
     """Id of the user whose JWT it is; 401 when it is nobody's (any more)."""
     return Call("GET", path("account"), _id, headers={"X-Appwrite-JWT": jwt}, repeatable=True, credential="none")
+
+
+def own_account() -> Call[tuple[str, frozenset[str]]]:
+    """The id and the labels of the user as whom the call is made."""
+
+    def parse(reply: Reply) -> tuple[str, frozenset[str]]:
+        account = raw_json(reply)
+        return str(account["$id"]), frozenset(account["labels"])
+
+    return Call("GET", path("account"), parse, repeatable=True)
 
 
 def sign_in(project_id: str, email: str, password: str) -> Call[str]:

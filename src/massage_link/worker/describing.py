@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from massage_link.domain.booking import Booking, Status
-from massage_link.domain.chat import ChatMessage
+from massage_link.domain.chat import ChatMessage, MessageKind
 from massage_link.domain.commission import Commission
 from massage_link.domain.draft import Draft
 from massage_link.domain.money import Money
@@ -82,13 +82,25 @@ def described(change: Change[Any]) -> str:
     if isinstance(row, Booking):
         return plain(_booking(row))
     if isinstance(row, ChatMessage):
-        return plain(f"message from {row.sender_id}: {_short(row.body)} [{row.room_id}]")
+        return plain(f"{_said(row)} [{row.room_id}]")
     if isinstance(row, Draft):
         return plain(f"incoming, being checked: {row.service} for {row.therapist_id} [{row.id}]")
     if isinstance(row, Commission):
         amount, gross = price(row.commission_minor, row.currency), price(row.gross_minor, row.currency)
         return plain(f"commission: {amount} of {gross}, {row.status} [{row.id}]")
     return plain(change.id)
+
+
+def _said(message: ChatMessage) -> str:
+    match message.kind:
+        case MessageKind.SYSTEM:
+            return f"chat room: {_short(message.body)}"
+        case MessageKind.EDIT:
+            return f"{message.sender_id} changed message {message.refers_to}: {_short(message.body)}"
+        case MessageKind.DELETE:
+            return f"{message.sender_id} took message {message.refers_to} back"
+        case _:
+            return f"message from {message.sender_id}: {_short(message.body)}"
 
 
 def _booking(booking: Booking) -> str:

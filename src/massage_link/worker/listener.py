@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from massage_link.client import watching
 from massage_link.client.link import AsyncMassageLink
 from massage_link.domain.booking import Booking, Status
-from massage_link.domain.chat import ChatMessage
+from massage_link.domain.chat import ChatMessage, MessageKind
 from massage_link.domain.states import Command
 from massage_link.errors import UsageError
 from massage_link.realtime import Change, Checkpoint, MemoryCheckpoint, Numbered, Policy, Source, Subscriber
@@ -98,7 +98,10 @@ class Listener(ABC):
         return self.handle(handler, wants=_is_booking)
 
     def on_message(self, handler: H) -> H:
-        """Decorates a handler of chat messages that others have sent; `change.row` is a `ChatMessage`."""
+        """Decorates a handler of what others have said in chats; `change.row` is a `ChatMessage`.
+
+        The platform's own lines, edits and deletions are none of these; `on_anything` gets them.
+        """
         return self.handle(handler, wants=self._is_message_of_others)
 
     def on_anything(self, handler: H) -> H:
@@ -242,7 +245,8 @@ class Listener(ABC):
 
     def _is_message_of_others(self, change: Change[Any]) -> bool:
         me = self.account.id if self.account is not None else None
-        return isinstance(change.row, ChatMessage) and change.row.sender_id != me
+        row = change.row
+        return isinstance(row, ChatMessage) and row.kind is MessageKind.USER and row.sender_id != me
 
     # --- what a kind of listener decides ------------------------------------------------------------------------------
     @abstractmethod

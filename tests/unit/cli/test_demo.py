@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from demo_world import good_books, good_record
 from massage_link.cli.app import app
+from massage_link.cli.keep import printed_settings
 from massage_link.demo.record import Record
-from massage_link.demo.run import Outcome
+from massage_link.demo.run import Kept, Outcome
 from massage_link.demo.verdict import Books, judge, report
+from massage_link.testing import Emulator
 
 RUNNER = CliRunner()
 Ending = Callable[[Record, Books], None]
@@ -75,3 +78,16 @@ def test_with_json_the_problems_go_to_standard_error(ends_with: Ending) -> None:
 @pytest.mark.parametrize("count", ["0", "-1", "5001", "many"])
 def test_a_number_of_bookings_that_makes_no_sense_is_refused(count: str) -> None:
     assert RUNNER.invoke(app, ["demo", "--bookings", count]).exit_code == 2
+
+
+def test_the_settings_of_a_kept_server_can_be_pasted_and_say_who_can_sign_in() -> None:
+    process: Any = None
+    server = Emulator("http://127.0.0.1:1/v1", "p", "the-key", "token", process)
+    kept = Kept(server, ["zoe@example.com"], "the-password")
+    lines = printed_settings(kept).splitlines()
+    pasted = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    assert pasted == {
+        "APPWRITE_ENDPOINT": "http://127.0.0.1:1/v1", "APPWRITE_PROJECT_ID": "p", "APPWRITE_API_KEY": "the-key",
+    }  # fmt: skip
+    assert any("zoe@example.com" in line and "the-password" in line for line in lines)
+    assert "the-password" not in repr(kept)

@@ -14,9 +14,9 @@ from massage_link.domain.commission import (
     Commission,
     CommissionStatus,
     EntryKind,
-    accrual,
     split,
 )
+from massage_link.domain.entries import accrual
 from massage_link.domain.money import Money
 from massage_link.errors import InvalidInput
 

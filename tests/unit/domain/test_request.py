@@ -72,6 +72,8 @@ def _minutes(count: float) -> datetime:
         ({"customer_id": ""}, "customer_id '' is not an id"),
         ({"therapist_id": "a b"}, "therapist_id 'a b' is not an id"),
         ({"therapist_id": "ANNA"}, "customer and therapist are the same user"),
+        ({"customer_id": "System"}, "customer_id is 'System', the name by which we ourselves act"),
+        ({"therapist_id": "ops"}, "therapist_id is 'ops', the name by which we ourselves act"),
         ({"service": ""}, "service is empty"),
         ({"service": " \t"}, "service is empty"),
         ({"service": "s" * 129}, "service has at most 128 characters, this one has 129"),

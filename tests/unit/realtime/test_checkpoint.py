@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from massage_link.errors import CheckpointInUse, UsageError
+from massage_link.errors import CheckpointFailed, CheckpointInUse, UsageError
 from massage_link.realtime import Checkpoint, FileCheckpoint, MemoryCheckpoint
 from massage_link.realtime.checkpoint import Progress
 from massage_link.realtime.ledger import Mark
@@ -171,3 +173,86 @@ def test_a_folder_that_does_not_exist_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_checkpoint_that_is_not_open_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not open"):
         FileCheckpoint(tmp_path / "progress").load("bookings")
+
+
+def test_a_disk_that_is_full_is_told_and_what_was_acknowledged_before_stays(tmp_path: Path) -> None:
+    path = tmp_path / "progress"
+    code = f"""
+import resource
+from datetime import UTC, datetime
+from massage_link.errors import CheckpointFailed
+from massage_link.realtime import FileCheckpoint
+from massage_link.realtime.checkpoint import Progress
+from massage_link.realtime.ledger import Mark
+now = datetime.now(UTC)
+checkpoint = FileCheckpoint({str(path)!r})
+checkpoint.open()
+checkpoint.begin("bookings", Progress(now, now, ()))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+number = 0
+while True:
+    try:
+        checkpoint.acknowledge("bookings", Mark(f"b{{number:05}}", 1, "", now))
+    except CheckpointFailed as error:
+        print(number, error)
+        break
+    number += 1
+"""
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    number, _, message = said.partition(" ")
+    assert message.startswith(f"the checkpoint {path} cannot be read or written: ")
+    checkpoint = FileCheckpoint(path)
+    checkpoint.open()
+    loaded = checkpoint.load("bookings")
+    assert loaded is not None
+    assert len([*loaded.marks]) == int(number) > 0
+    checkpoint.close()
+
+
+def test_a_baseline_that_cannot_be_written_is_not_begun(tmp_path: Path) -> None:
+    checkpoint = FileCheckpoint(tmp_path / "progress")
+    checkpoint.open()
+    damaged = Mark("b1", 2**70, "", START)
+    with pytest.raises(CheckpointFailed):
+        checkpoint.begin("bookings", Progress(START, START, [mark("b0"), damaged]))
+    assert checkpoint.load("bookings") is None
+    checkpoint.begin("bookings", Progress(START, START, [mark("b0")]))
+    assert checkpoint.load("bookings") is not None
+    checkpoint.close()
+
+
+def test_a_file_of_a_later_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "progress"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 2")
+    with pytest.raises(UsageError, match=r"made by a newer version of massage-link \(2\)"):
+        FileCheckpoint(path).open()
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+def test_a_file_of_the_first_version_without_a_number_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "progress"
+    checkpoint = FileCheckpoint(path)
+    checkpoint.open()
+    checkpoint.begin("bookings", Progress(START, START, [mark("b1")]))
+    checkpoint.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 0")
+    checkpoint.open()
+    assert checkpoint.load("bookings") is not None
+    checkpoint.close()
+
+
+def test_progress_that_is_damaged_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "progress"
+    checkpoint = FileCheckpoint(path)
+    checkpoint.open()
+    checkpoint.begin("bookings", Progress(START, START, [mark("b1")]))
+    checkpoint.close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE sources SET high_water = 'yesterday'")
+    checkpoint.open()
+    with pytest.raises(CheckpointFailed, match=r"cannot be read or written: .*yesterday"):
+        checkpoint.load("bookings")
+    checkpoint.close()

@@ -149,7 +149,7 @@ async def test_a_slow_consumer_loses_nothing_and_memory_stays_bounded(server: Re
         got: list[Change[Any]] = []
         while len(got) < 200:
             got += await take(changes, 1)
-            assert len(changes._queue) < policy.max_waiting + 2 * policy.page_size + len(sources)
+            assert len(changes._outbox) < policy.max_waiting + 2 * policy.page_size + len(sources)
     assert {change.row_id for change in got if change.table == "bookings"} == {f"b{n}" for n in range(1, 101)}
     assert [change.version for change in got if change.table == "messages"] == [*range(1, 101)]
     assert changes.statistics.dropped > 0

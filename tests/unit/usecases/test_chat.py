@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
-from imaginary import NOW, Fate, ImaginaryAppwrite, ports, run
+from imaginary import Fate, ImaginaryAppwrite, ports, run, wish
 from massage_link.domain.booking import Booking
-from massage_link.domain.money import Money
-from massage_link.domain.wish import BookingWish
 from massage_link.errors import Conflict, OutcomeUnknown
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.chat import ensure_room, send_message
@@ -27,17 +23,7 @@ def server() -> ImaginaryAppwrite:
 @pytest.fixture
 def booking(server: ImaginaryAppwrite) -> Booking:
     """A booking whose room is open."""
-    start = NOW + timedelta(days=1)
-    price = Money(9_505, "EUR")
-    wish = BookingWish(
-        customer_id="carla",
-        therapist_id="theo",
-        service="Deep tissue",
-        starts_at=start,
-        ends_at=start + timedelta(hours=1),
-        price=price,
-    )
-    booking = run(server, request_booking(OURS, wish))
+    booking = run(server, request_booking(OURS, wish()))
     run(server, ensure_room(OURS, booking.id))
     return booking
 

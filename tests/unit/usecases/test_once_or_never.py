@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imaginary import NOW, Fate, ImaginaryAppwrite, ports, run
-from massage_link.domain.money import Money
+from imaginary import Fate, ImaginaryAppwrite, ports, run, wish
 from massage_link.domain.states import Command
-from massage_link.domain.wish import BookingWish
 from massage_link.errors import MassageLinkError, OutcomeUnknown, SlotTaken, StaleBooking
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.chat import ensure_room, send_message
 from massage_link.usecases.commissions import ensure_commission
+from massage_link.usecases.lookups import get_booking
 from massage_link.usecases.ports import Ports
+from massage_link.usecases.system_lines import ensure_lines
 from massage_link.usecases.transitions import Wanted, acting, transition
 from massage_link.wire.call import Flow
 
@@ -41,20 +40,6 @@ FATES = st.builds(
     delay=st.integers(0, 12),
 )
 THOROUGHLY = settings(max_examples=200)
-
-
-def wish(**changes: Any) -> BookingWish:
-    """A request for tomorrow's noon."""
-    start = NOW + timedelta(days=1, hours=4)
-    facts: dict[str, Any] = {
-        "customer_id": "carla",
-        "therapist_id": "theo",
-        "service": "Deep tissue",
-        "starts_at": start,
-        "ends_at": start + timedelta(hours=1),
-        "price": Money(9_505, "EUR"),
-    }
-    return BookingWish(**{**facts, **changes})
 
 
 def moved(ours: Ports, booking_id: str, command: Command) -> Flow[Any]:
@@ -82,6 +67,18 @@ def check_truth(found: int, result: object, error: MassageLinkError | None) -> N
         assert found in {0, 1}
     else:
         assert found == 0, error
+
+
+def check_lines(server: ImaginaryAppwrite, booking_id: str, events: int) -> None:
+    """A line for each change at most, and after the sweeper's work exactly one."""
+    for sweeps in range(2):
+        told = sorted(row["clientId"] for row in server.rows("chat_messages").values())
+        wanted = [f"event:{version}" for version in range(2, 2 + events)]
+        assert set(told) <= {*wanted, "opened"}
+        assert len(told) == len(set(told))
+        assert not sweeps or set(wanted) <= set(told)
+        assert sorted(row["n"] for row in server.rows("chat_messages").values()) == list(range(1, 1 + len(told)))
+        run(server, ensure_lines(ports(), run(server, get_booking(ports(), booking_id))))
 
 
 @THOROUGHLY
@@ -129,10 +126,11 @@ def test_a_booking_is_moved_once_or_never(fates: Fates, command: Command) -> Non
     stored = server.rows("bookings")[booking.id]
     assert stored["version"] == 1 + events
     assert events in {0, 1}
+    check_lines(server, booking.id, events)
     ended = events and command is not Command.ACCEPT
     assert len(server.rows("slots")) == (0 if ended else 12)
     commissions = list(server.rows("commissions").values())
-    assert len(server.rows("commission_entries")) == len(commissions)
+    assert len(server.rows("commission_entries")) == len(commissions) + bool(ended)
     if ended:
         assert [row["status"] for row in commissions] == ["void"]
 

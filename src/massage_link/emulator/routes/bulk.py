@@ -6,11 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
-from massage_link.emulator.errors import AppwriteError, invalid_param
+from massage_link.emulator.errors import AppwriteError, ServerFailure, invalid_param
 from massage_link.emulator.kernel import is_id, unique_id
 from massage_link.emulator.operators import refuse_operators
 from massage_link.emulator.params import ID_RULE
-from massage_link.emulator.permissions import as_list, checked, split
+from massage_link.emulator.permissions import TABLE_ACTIONS, as_list, checked, split
 from massage_link.emulator.query import listing, parse_all
 from massage_link.emulator.routing import Call, Reply, Route
 from massage_link.emulator.rowcalls import WRITE, data_of, guarded, publish, stage, table_of, writer_for
@@ -31,15 +31,18 @@ def _rows_of(values: list[Any], dialect: Dialect) -> list[Document]:
             dialect.rows,
             f"Value must a valid array no longer than {_MOST} items and Value must be a valid JSON object or array",
         )
-    return [_with_permissions(data_of(value)) for value in values]
+    rows = [dialect.settable(data_of(value), privileged=True) for value in values]
+    if not all(isinstance(row.get("$permissions") or [], list | dict) for row in rows):
+        raise ServerFailure("permissions that are no list")
+    return rows
 
 
 def _with_permissions(row: Document) -> Document:
     """The row with its permissions checked and `write` split; here they stand inside the row."""
-    kept = {key: value for key, value in row.items() if key != "$sequence"}
+    kept = dict(row)
     if kept.get("$permissions"):
         try:
-            kept["$permissions"] = split(checked(kept["$permissions"], name="$permissions"))
+            kept["$permissions"] = split(checked(kept["$permissions"], (*TABLE_ACTIONS, "write"), name="$permissions"))
         except AppwriteError as error:
             raise AppwriteError("general_bad_request", message=error.message.partition(": ")[2]) from error
     return kept
@@ -72,6 +75,7 @@ def create_rows(call: Call, dialect: Dialect, values: list[Any]) -> Reply:
         raise AppwriteError("general_unauthorized_scope")
     rows = _rows_of(values, dialect)
     table = table_of(call, dialect)
+    rows = [_with_permissions(row) for row in rows]
     for row in rows:
         row_id = row.setdefault("$id", unique_id())
         if row_id != "unique()" and not is_id(row_id):
@@ -81,7 +85,7 @@ def create_rows(call: Call, dialect: Dialect, values: list[Any]) -> Reply:
         return Reply({"total": len(rows), dialect.rows: []})
     writer = writer_for(call)
     with call.emulator.database.atomic():
-        created = [guarded(dialect, "", partial(writer.create, table, row)) for row in rows]
+        created = guarded(dialect, "", partial(writer.create_all, table, rows))
     _announce_all(call, table, "create", created, dialect)
     return _answer(table, created, dialect, 201)
 
@@ -107,7 +111,9 @@ def update_rows(call: Call, dialect: Dialect) -> Reply:
         raise dialect.error("missing_payload")
     _key_only(call)
     table = table_of(call, dialect)
-    changes = {key: value for key, value in _with_permissions(data).items() if key != "$id"}
+    changes = {
+        key: value for key, value in _with_permissions(dialect.settable(data, privileged=True)).items() if key != "$id"
+    }
     if stage(call, table, "bulkUpdate", None, {"data": changes, "queries": call.body.get("queries") or []}):
         return Reply({"total": 0, dialect.rows: []})
     refuse_operators(changes)
@@ -127,7 +133,7 @@ def _changed(update: Any, table: Table, row: Document, changes: Document, dialec
 
     def work() -> Document | None:
         try:
-            return update(table, row["$id"], changes)  # type: ignore[no-any-return]
+            return update(table, row["$id"], changes, alone=True)  # type: ignore[no-any-return]
         except DuplicateError as error:
             duplicate.append(error)
             return None
@@ -149,9 +155,7 @@ def upsert_rows(call: Call, dialect: Dialect) -> Reply:
         refuse_operators(row)
     writer = writer_for(call)
     with call.emulator.database.atomic():
-        written = [
-            guarded(dialect, "multiple", partial(writer.upsert, table, {"$id": unique_id(), **row})) for row in rows
-        ]
+        written = guarded(dialect, "multiple", partial(writer.upsert_all, table, rows))
     _announce_all(call, table, "upsert", written, dialect)
     return _answer(table, written, dialect)
 

@@ -7,13 +7,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
-from massage_link.emulator.errors import AppwriteError
+from massage_link.emulator.errors import AppwriteError, invalid_param
 from massage_link.emulator.kernel import is_id
 from massage_link.emulator.permissions import allows
-from massage_link.emulator.query import Listing, Query, checked_texts, listing, parse_all
+from massage_link.emulator.query import (
+    CURSOR_RULE,
+    Listing,
+    Query,
+    check_selection,
+    checked_texts,
+    invalid,
+    listing,
+    parse_all,
+)
 from massage_link.emulator.routing import Call, Reply, Route
 from massage_link.emulator.rowcalls import READ, answer, table_of
-from massage_link.emulator.sql import beyond_cursor, order_by, where
+from massage_link.emulator.sql import NullOrderError, beyond_cursor, order_by, where
 from massage_link.emulator.sqlite import dumps
 
 if TYPE_CHECKING:
@@ -58,20 +67,42 @@ def _rendered(table: Table, texts: list[str], wanted: Listing, dialect: Dialect)
 
 def list_rows(call: Call, dialect: Dialect) -> Reply:
     """The rows that match and that the caller may read, one page of them."""
-    given = checked_texts(call.query.get("queries"))
+    given, counted = checked_texts(call.query.get("queries")), _is_counted(call)
     table = table_of(call, dialect)
     queries = parse_all(given)
     cursor = _cursor(table, queries, dialect)
     wanted = listing(table, queries, call.emulator.clock)
-    texts, total = find(call, table, wanted, cursor)
+    check_selection(wanted.selection)
+    try:
+        texts, total = find(call, table, wanted, cursor)
+    except NullOrderError as error:
+        raise AppwriteError("database_query_order_null", dialect.column, error, dialect.rows) from error
     inside = call.emulator.transactions.view(call.query.get("transactionId"))
     if inside is not None:
         rows, difference = call.emulator.transactions.rows_inside(
             inside, table, [json.loads(text) for text in texts], wanted.filters
         )
         texts, total = [dumps(row) for row in rows], max(0, total + difference)
+    total = total if counted else 0
     body = ",".join(_rendered(table, texts, wanted, dialect))
     return Reply(f'{{"total":{total},"{dialect.rows}":[{body}]}}')
+
+
+def _is_counted(call: Call) -> bool:
+    """What `total` says: a text that PHP makes a boolean of, for which "false" is true. `ttl` is checked, not used.
+
+    Raises AppwriteError (400).
+    """
+    total = call.query.get("total", "true")
+    if total not in ("true", "false", "1", "0"):
+        raise invalid_param("total", "Value must be a valid boolean")
+    ttl = call.query.get("ttl", "0")
+    if not (isinstance(ttl, str) and ttl.strip().isdigit() and int(ttl) <= _LONGEST_TTL):
+        raise invalid_param("ttl", f"Value must be a valid range between 0 and {_LONGEST_TTL:,}")
+    return bool(total != "0")
+
+
+_LONGEST_TTL = 86_400
 
 
 def _cursor(table: Table, queries: list[Query], dialect: Dialect) -> Document | None:
@@ -79,7 +110,7 @@ def _cursor(table: Table, queries: list[Query], dialect: Dialect) -> Document | 
     for query in queries:
         if query.method in ("cursorAfter", "cursorBefore"):
             if not (query.values and is_id(query.values[0])):
-                return None  # the check of the queries will say what is wrong
+                raise invalid(CURSOR_RULE)
             row = table.row(query.values[0])
             if row is None:
                 raise AppwriteError("general_cursor_not_found", f"{dialect.row.capitalize()} '{query.values[0]}'")

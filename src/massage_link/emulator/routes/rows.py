@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
-from massage_link.emulator.errors import AppwriteError, invalid_param
+from massage_link.emulator.errors import AppwriteError, ServerFailure, invalid_param
 from massage_link.emulator.kernel import is_id, unique_id
 from massage_link.emulator.operators import refuse_operators
-from massage_link.emulator.params import ID_RULE
+from massage_link.emulator.params import ID_RULE, UID_RULE
 from massage_link.emulator.permissions import as_list
 from massage_link.emulator.routing import Call, Reply, Route
 from massage_link.emulator.rowcalls import (
@@ -31,6 +31,7 @@ from massage_link.emulator.rowcalls import (
 from massage_link.emulator.writes import LimitError, MissingColumnError, NotANumberError
 
 from .bulk import create_rows
+from .reading import may_read
 
 if TYPE_CHECKING:
     from massage_link.emulator.tablestore import Table
@@ -51,12 +52,14 @@ def create_row(call: Call, dialect: Dialect) -> Reply:
         return create_rows(call, dialect, many)
     if not data:
         raise dialect.error("missing_data")
+    if not isinstance(data.get("$permissions") or [], list | dict):
+        raise ServerFailure("permissions that are no list")
     if not row_id:
         what = dialect.row.capitalize()
         raise dialect.error("missing_data", message=f"{what} ID is required when creating a single {dialect.row}.")
     table = table_of(call, dialect)
     refuse_foreign(call, permissions)
-    row = {key: value for key, value in data.items() if key not in ("$id", "$permissions", "$sequence")}
+    row = {key: value for key, value in _settable(call, dialect, data).items() if key not in ("$id", "$permissions")}
     row["$id"] = unique_id() if row_id == "unique()" else row_id
     row["$permissions"] = default_permissions(call) if permissions is None else permissions
     writer = writer_for(call)
@@ -68,6 +71,10 @@ def create_row(call: Call, dialect: Dialect) -> Reply:
         created = guarded(dialect, row["$id"], lambda: writer.create(table, row))
     publish(call, table, "create", created, dialect)
     return answer(table, created, dialect, 201)
+
+
+def _settable(call: Call, dialect: Dialect, data: dict[str, Any]) -> dict[str, Any]:
+    return dialect.settable(data, privileged=call.identity.privileged)
 
 
 def _create_refused(call: Call, table: Table) -> AppwriteError:
@@ -87,15 +94,17 @@ def update_row(call: Call, dialect: Dialect) -> Reply:
     body, row_id = call.body, call.params["rowId"]
     data = data_of(body.get("data", {}))
     permissions = given_permissions(call)
+    since = request_moment(call)
     if not data and permissions is None:
         raise dialect.error("missing_payload")
-    since = request_moment(call)
     table = table_of(call, dialect)
     old = current_row(call, table, row_id)
     if old is None:
         raise dialect.error("not_found", row_id)
     refuse_foreign(call, permissions)
-    changes = {key: value for key, value in data.items() if key not in ("$id", "$permissions", "$sequence")}
+    changes = {
+        key: value for key, value in _settable(call, dialect, data).items() if key not in ("$id", "$permissions")
+    }
     if permissions is not None:
         changes["$permissions"] = permissions
     if stage(call, table, "update", row_id, changes):
@@ -110,32 +119,45 @@ def update_row(call: Call, dialect: Dialect) -> Reply:
 def upsert_row(call: Call, dialect: Dialect) -> Reply:
     """Create the row or replace it."""
     body, row_id = call.body, call.params["rowId"]
-    if not is_id(row_id) and row_id != "unique()":
-        raise invalid_param(f"{dialect.row}Id", ID_RULE)
+    if not is_id(row_id) and not (dialect.legacy and row_id == "unique()"):
+        raise invalid_param(f"{dialect.row}Id", ID_RULE if dialect.legacy else UID_RULE)
     data = data_of(body.get("data", {}))
     permissions = given_permissions(call)
-    if not data and permissions is None:
+    request_moment(call)  # it is read, though it does not count here
+    if (not data and permissions is None) or (len(data) > 1 and list(data) == [str(n) for n in range(len(data))]):
         raise dialect.error("missing_payload")
     table = table_of(call, dialect)
     if permissions is None:
         old = current_row(call, table, row_id)
         permissions = default_permissions(call) if old is None else list(old.get("$permissions") or [])
     refuse_foreign(call, permissions)
-    changes = {key: value for key, value in data.items() if key != "$sequence"}
+    changes = _settable(call, dialect, data)
     changes.update({"$id": row_id, "$permissions": permissions})
     if stage(call, table, "upsert", row_id, changes):
         return answer(table, {"$sequence": "", **changes}, dialect, 201)
     refuse_operators(changes)
     with call.emulator.database.atomic():
         row = guarded(dialect, row_id, lambda: writer_for(call).upsert(table, changes))
+    if row is None:
+        return _unchanged(call, table, row_id, dialect)
+    publish(call, table, "upsert", row, dialect)
+    return answer(table, row, dialect)
+
+
+def _unchanged(call: Call, table: Table, row_id: str, dialect: Dialect) -> Reply:
+    """The answer to an upsert that changed nothing: the row if there is one and the caller may read it."""
+    text = table.text(row_id)
+    if text is None or not may_read(call, table, text):
+        return answer(table, {"$sequence": ""}, dialect)
+    row = json.loads(text)
     publish(call, table, "upsert", row, dialect)
     return answer(table, row, dialect)
 
 
 def delete_row(call: Call, dialect: Dialect) -> Reply:
     """Remove one row."""
-    table, row_id = table_of(call, dialect), call.params["rowId"]
-    since = request_moment(call)
+    since, row_id = request_moment(call), call.params["rowId"]
+    table = table_of(call, dialect)
     if current_row(call, table, row_id) is None:
         raise dialect.error("not_found", row_id)
     if stage(call, table, "delete", row_id, {}):
@@ -149,7 +171,11 @@ def delete_row(call: Call, dialect: Dialect) -> Reply:
 def shift_column(call: Call, dialect: Dialect, sign: int) -> Reply:
     """Increment (`sign` 1) or decrement (-1) a number. Works on disabled tables, as on the real server."""
     word, bound_name = ("maximum", "max") if sign > 0 else ("minimum", "min")
+    if not is_id(call.params["key"]):
+        raise invalid_param(dialect.column, ID_RULE)
     by, bound = _number(call, "value", 1), _number(call, bound_name, None)
+    if by is None:
+        raise AppwriteError("general_unknown")
     row_id, key = call.params["rowId"], call.params["key"]
     table = call.emulator.catalogue.find_table(
         call.params["databaseId"], call.params["tableId"], missing=dialect.missing_table

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
-from massage_link.emulator.errors import AppwriteError, invalid_param
+from massage_link.emulator.errors import AppwriteError, ServerFailure, invalid_param
 from massage_link.emulator.pages import page
 from massage_link.emulator.params import boolean
 from massage_link.emulator.routing import Call, Reply, Route
@@ -55,6 +55,8 @@ def delete(call: Call) -> Reply:
 def stage(call: Call, dialect: Dialect) -> Reply:
     """Stage operations."""
     operations = call.body.get("operations", [])
+    if operations is None:
+        raise ServerFailure("null for operations")
     staged = call.emulator.transactions.stage_operations(
         call.params["transactionId"], operations, call.identity, legacy=dialect.legacy
     )
