@@ -35,6 +35,7 @@ class Pages:
 
     salon: Salon
     arguments: tuple[str, ...]
+    key: str = field(default="", repr=False)
     port: int = 0
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
@@ -47,6 +48,7 @@ class Pages:
         """Start it, on the port that it had before if it ran already."""
         server = self.salon.server
         settings = {"APPWRITE_ENDPOINT": server.endpoint, "APPWRITE_PROJECT_ID": server.project_id}
+        settings |= {"APPWRITE_API_KEY": self.key} if self.key else {}
         self.process = started(settings, "--port", str(self.port), *self.arguments)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -71,9 +73,9 @@ def started(settings: Mapping[str, str], *arguments: str, stderr: int | None = N
 
 
 @contextmanager
-def serving(salon: Salon, *arguments: str) -> Iterator[Pages]:
-    """The pages, until the end of the block."""
-    pages = Pages(salon, arguments)
+def serving(salon: Salon, *arguments: str, key: str = "") -> Iterator[Pages]:
+    """The pages, until the end of the block; the status page looks with the key, if there is one."""
+    pages = Pages(salon, arguments, key)
     pages.start()
     try:
         yield pages

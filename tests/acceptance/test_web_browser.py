@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from deployed import deployed
@@ -42,7 +43,8 @@ def salon() -> Iterator[Salon]:
 
 @pytest.fixture(scope="module")
 def pages(salon: Salon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    with serving(salon, "--sessions", str(tmp_path_factory.mktemp("web") / "sessions.json")) as pages:
+    sessions = str(tmp_path_factory.mktemp("web") / "sessions.json")
+    with serving(salon, "--sessions", sessions, key=salon.server.api_key) as pages:
         yield pages
 
 
@@ -223,13 +225,69 @@ def test_the_chat_survives_navigation_and_reload_with_what_was_being_written(sal
     customer.page.type("#chat-text", "half a sen")
     customer.page.wait_for_timeout(700)  # typing is kept twice a second
     customer.page.click("nav a:has-text('Book')")
-    customer.page.wait_for_selector(".chat")
-    assert customer.page.input_value("#chat-text") == "half a sen"
+    kept = "document.querySelector('.chat #chat-text')?.value === 'half a sen'"
+    customer.page.wait_for_function(kept)
     customer.page.reload()
-    customer.page.wait_for_selector(".chat")
-    assert customer.page.input_value("#chat-text") == "half a sen"
+    customer.page.wait_for_function(kept)
     customer.page.click(".chat button[aria-label=Close]")
     customer.page.wait_for_selector(".chat", state="detached")
+
+
+def test_what_is_unread_is_counted_and_what_is_read_is_seen_by_the_other_side(
+    salon: Salon, therapist: Visit, customer: Visit
+) -> None:
+    booking = _requested(salon)
+    customer.go(f"/bookings/{booking.id}")
+    customer.is_live()
+    for number in range(2):
+        salon.link.chat.send(booking.id, f"message {number}", sender_id=booking.customer_id)
+    badge = _card(therapist, booking).locator(".badge")
+    badge.filter(has_text="2").wait_for()
+    therapist.page.reload()
+    therapist.is_live()
+    badge.filter(has_text="2").wait_for()
+    customer.page.click("main button:has-text('Chat')")
+    customer.sees("message 1", ".bubble.own")
+    assert not customer.page.locator(".below", has_text="Read").count()
+    _card(therapist, booking).locator("button:has-text('Chat')").click()
+    therapist.sees("message 1", ".bubble")
+    badge.wait_for(state="hidden")
+    customer.sees("Read", ".below")
+    assert salon.link.chat.unread(booking.id, user_id=booking.therapist_id) == 0
+
+
+# --- status -----------------------------------------------------------------------------------------------------------
+def test_the_status_page_tells_everybody_what_works_without_reload_and_tells_no_secret(
+    salon: Salon, pages: Pages, visitors: Visitors
+) -> None:
+    emulator = salon.server.emulator
+    assert emulator is not None
+    visit = visitors.come()
+    visit.go("/status")
+    visit.page.locator("[data-probe=endpoint] .pill.good").wait_for()
+    live = visit.page.locator("[data-probe=realtime]")
+    live.locator(".pill.good").wait_for()
+    emulator.control("POST", "realtime", {"refuse": 1_000})
+    try:
+        visit.page.wait_for_timeout(5_100)  # what was just found is not looked for again
+        visit.page.click("text=Check now")
+        live.locator(".pill.bad").wait_for()
+        visit.sees("Something does not work")
+        assert _healthz(pages) == (503, "down")
+    finally:
+        emulator.control("POST", "realtime", {"refuse": 0})
+    visit.page.wait_for_timeout(5_100)
+    visit.page.click("text=Check now")
+    live.locator(".pill.good").wait_for()
+    visit.sees("Live updates", "section[aria-labelledby=incidents]")
+    everything = visit.page.content()
+    for secret in (salon.server.api_key, salon.server.endpoint, salon.people.customer.id):
+        assert secret not in everything
+
+
+def _healthz(pages: Pages) -> tuple[int, str]:
+    answer = httpx.get(f"{pages.address}/healthz")
+    return answer.status_code, answer.json()["state"]
 
 
 # --- away and back ----------------------------------------------------------------------------------------------------

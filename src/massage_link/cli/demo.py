@@ -19,6 +19,8 @@ __all__ = ["demo"]
 _MOST = 5_000
 #: Where the terminal is narrower, it may break the lines; an amount that is cut would be another amount.
 _NARROWEST = 80
+#: Seconds between two measurements on the status page.
+_CANARY_EVERY = 60.0
 
 
 def demo(
@@ -62,7 +64,8 @@ def _open_pages(port: int) -> None:
     with running_emulator(functions=functions_folder(), direct_write=True) as server:
         told(f"server at {server.endpoint}")
         residents = asyncio.run(furnished(server))
-        serve_pages(server.endpoint, server.project_id, None, host="127.0.0.1", port=port, residents=residents)
+        arguments = {"endpoint": server.endpoint, "project_id": server.project_id, "api_key": server.api_key}
+        serve_pages(arguments, host="127.0.0.1", port=port, residents=residents, canary_every=_CANARY_EVERY)
 
 
 def _take(bookings: int, *, as_json: bool, keep: bool) -> None:

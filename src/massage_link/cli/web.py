@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,37 +23,56 @@ def web(
     sessions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep who is signed in here, over restarts.", dir_okay=False)
     ] = None,
+    canary_every: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Let the status page send a canary so often; 0 sends none.")
+    ] = 0.0,
     env_file: Annotated[Path, typer.Option(help="Settings, beside those of the environment.")] = Path(".env"),
 ) -> None:
     """Serve the web pages: sign-in, the therapist's desk, booking, status.
 
-    Everybody signs in with their own Appwrite account; neither a key nor a session of the settings is used.
+    Everybody signs in with their own Appwrite account. An API key in the settings is used for the status page alone.
     SIGTERM and SIGINT end it.
     """
     from massage_link.settings import Settings
 
-    settings = Settings.load(env_file)
-    serve_pages(settings.endpoint, settings.project_id, settings.database, host=host, port=port, sessions=sessions)
+    settings = Settings.load(env_file, APPWRITE_SESSION=None)
+    serve_pages(settings.link_arguments(), host=host, port=port, sessions=sessions, canary_every=canary_every)
 
 
 def serve_pages(
-    endpoint: str,
-    project_id: str,
-    database: str | None,
+    arguments: Mapping[str, str | None],
     *,
     host: str,
     port: int,
     sessions: Path | None = None,
+    canary_every: float = 0.0,
     residents: Sequence[Resident] = (),
 ) -> None:
-    """Serve until a signal; `residents` may be signed in as from the sign-in page."""
+    """Serve until a signal.
+
+    Args:
+        arguments: those of a link; its key is for the status page.
+        host, port: where.
+        sessions: file for sign-ins.
+        canary_every: seconds between two canaries; 0 sends none.
+        residents: may be signed in as from the sign-in page.
+
+    """
     from massage_link.client.link import AsyncMassageLink
     from massage_link.web.serving import serve
     from massage_link.web.site import Sample, Site
 
+    link_arguments: dict[str, Any] = {**arguments}
     samples = [Sample(each.name, each.part, each.email, each.password) for each in residents]
 
     def site() -> Site:
-        return Site(AsyncMassageLink(endpoint, project_id, database=database), sessions_file=sessions, samples=samples)
+        has_key = link_arguments.get("api_key") is not None
+        return Site(
+            AsyncMassageLink(**{**link_arguments, "api_key": None}),
+            sessions_file=sessions,
+            samples=samples,
+            canary_every=canary_every,
+            watching=AsyncMassageLink(**link_arguments) if has_key else None,
+        )
 
     serve(site, host=host, port=port, ready=lambda address: typer.echo(f"massage-link web: {address}"))

@@ -258,6 +258,7 @@ class MassageLink(BaseLink):
         bookings: bool = True,
         messages: bool = True,
         commissions: bool = True,
+        reads: bool = False,
         checkpoint: Checkpoint | None = None,
         since: datetime | None = None,
         policy: Policy | None = None,
@@ -271,7 +272,7 @@ class MassageLink(BaseLink):
         A thread of its own listens. Arguments, promises and errors as `AsyncMassageLink.watch`.
 
         """
-        flags = {"bookings": bookings, "messages": messages, "commissions": commissions}
+        flags = {"bookings": bookings, "messages": messages, "commissions": commissions, "reads": reads}
         chosen = frozenset(name for name, wanted in flags.items() if wanted)
         return subscribe_blocking(self, Watch(partial(_everything, chosen), checkpoint, since, policy))
 
@@ -391,6 +392,7 @@ class AsyncMassageLink(BaseLink):
         bookings: bool = True,
         messages: bool = True,
         commissions: bool = True,
+        reads: bool = False,
         checkpoint: Checkpoint | None = None,
         since: datetime | None = None,
         policy: Policy | None = None,
@@ -405,7 +407,7 @@ class AsyncMassageLink(BaseLink):
         of messages every one, in order. Whatever happens while the connection is down is read back.
 
         Args:
-            bookings, messages, commissions: what to watch.
+            bookings, messages, commissions, reads: what to watch; reads are the read marks of conversations.
             checkpoint: where progress is kept over restarts; None begins now.
             since: a new consumer begins with what was written from this instant on.
             policy: timings.
@@ -414,7 +416,7 @@ class AsyncMassageLink(BaseLink):
             CredentialRequired: the link acts with an API key, which has no rights in realtime, or as nobody.
 
         """
-        flags = {"bookings": bookings, "messages": messages, "commissions": commissions}
+        flags = {"bookings": bookings, "messages": messages, "commissions": commissions, "reads": reads}
         chosen = frozenset(name for name, wanted in flags.items() if wanted)
         return subscribe(self, Watch(partial(_everything, chosen), checkpoint, since, policy))
 

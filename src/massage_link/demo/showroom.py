@@ -17,6 +17,7 @@ from massage_link.domain.policy import CancellationPolicy
 from massage_link.domain.tables import THERAPISTS
 from massage_link.errors import RuleError, UsageError
 from massage_link.usecases.ports import create_derived
+from massage_link.wire.executions import execute
 from massage_link.wire.users import create_user, set_labels
 
 __all__ = ["Resident", "furnish"]
@@ -88,6 +89,7 @@ async def furnish(link: AsyncMassageLink, progress: Callable[[str], None]) -> li
     made = [await _booking(link, week, number) for number in range(30)]
     booked = [each for each in made if each is not None]
     await _bring_about(link, booked)
+    await link.send(execute("sweep", {}))  # as its schedule does each minute: nobody has to wait for the first run
     progress(f"{len(booked)} bookings")
     return residents
 

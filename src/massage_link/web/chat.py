@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from massage_link.domain.chat import MAX_BODY, ChatMessage, MessageKind
-from massage_link.errors import MassageLinkError, NotFound
+from massage_link.domain.chat import MAX_BODY, ChatMessage, ChatRead, MessageKind
+from massage_link.domain.conversation import Conversation, Entry
+from massage_link.errors import MassageLinkError
 from massage_link.web import texts
-from massage_link.web.kit import Tag, button, carefully, heading, tag
+from massage_link.web.kit import Keyed, Tag, button, carefully, heading, tag
 
 if TYPE_CHECKING:
     from massage_link.domain.booking import Booking
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatCorner"]
 
-_PAGE = 40
+#: Messages that are shown; older ones are in the table.
+_LAST = 200
 _LOG, _TEXT = "chat-log", "chat-text"
 _SUBMIT = "(e) => { e.preventDefault(); const text = massageLink.take('chat-text'); if (text.trim()) emit(text); }"
 _TYPED = "(e) => emit(e.target.value)"
@@ -39,8 +41,9 @@ class ChatCorner:
         self._page = page
         self._visitor = page.visitor
         self._place = tag("div", id="chat-corner")
-        self._log: Tag | None = None
-        self._shown: dict[int, Tag] = {}
+        self._list: Keyed[Entry] | None = None
+        self._below: Tag | None = None
+        self._conversation = Conversation()
         page.chat = self
         page.on_news(self._heard)
         if self._visitor.chat is not None:
@@ -55,22 +58,24 @@ class ChatCorner:
     def close(self) -> None:
         """Put the window away."""
         self._visitor.chat = None
-        self._log = None
-        self._shown.clear()
+        self._list = self._below = None
         self._place.clear()
         self._page.run("unfocus")
 
     # --- building -----------------------------------------------------------------------------------------------------
     def _build(self, booking_id: str) -> None:
         self._place.clear()
-        self._shown.clear()
+        self._conversation = Conversation()
         booking = self._visitor.feed.bookings.get(booking_id)
         title = texts.chat_with(self._other(booking)) if booking is not None else texts.CHAT
         with self._place, tag("section", classes="chat", role="dialog", aria_label=title):
             with tag("div", classes="chat-head"):
                 heading(2, title)
                 button("✕", self.close, "quiet icon", aria_label=texts.CLOSE)
-            self._log = tag("div", classes="chat-log", id=_LOG, role="log", tabindex=0, aria_label=texts.CHAT)
+            with tag("div", classes="chat-log", id=_LOG, role="log", tabindex=0, aria_label=texts.CHAT):
+                box = tag("div", classes="chat-list")
+                self._below = tag("p", "", "line below")
+            self._list = Keyed(box, self._entry, key=lambda each: each.n, version=lambda each: each.amended_by)
             with tag("form", classes="chat-form") as form:
                 tag("label", texts.MESSAGE, "hidden-text", for_=_TEXT)
                 self._box(booking_id)
@@ -96,68 +101,63 @@ class ChatCorner:
 
     # --- messages -----------------------------------------------------------------------------------------------------
     async def _fill(self, booking_id: str) -> None:
-        rows = self._visitor.link.chat.messages(booking_id, newest_first=True, limit=_PAGE)
+        chat = self._visitor.link.chat
         try:
-            messages = [message async for message in rows]
+            conversation = await chat.conversation(booking_id, last=_LAST)
+            marks = {mark.user_id: mark.n async for mark in chat.reads(booking_id)}
         except MassageLinkError as error:
-            messages = []
-            self._say(texts.refusal(error))
-        if self._visitor.chat != booking_id:
+            self._said_below(texts.refusal(error))
             return
-        if not messages:
-            self._say(texts.CHAT_NOT_OPEN)
-        for message in reversed(messages):
-            self._show(message)
-        await self._read(booking_id)
+        if self._visitor.chat == booking_id:
+            self._visitor.feed.read.setdefault(booking_id, {}).update(marks)
+            self._conversation = conversation
+            self._show(booking_id)
 
-    def _say(self, text: str) -> None:
-        if self._log is not None and not self._log.is_deleted:
-            with self._log:
-                tag("p", text, "line")
-
-    def _show(self, message: ChatMessage) -> None:
-        if self._log is None or message.n in self._shown:
+    def _show(self, booking_id: str) -> None:
+        if self._list is None:
             return
-        later = sum(n > message.n for n in self._shown)
-        with self._log:
-            made = self._bubble(message)
-        if later:
-            made.move(target_index=len(self._log.default_slot.children) - 1 - later)
-        self._shown[message.n] = made
+        entries = list(self._conversation)
+        self._list.show(entries)
+        self._said_below("" if entries else texts.CHAT_NOT_OPEN)
+        own = [entry.n for entry in entries if entry.sender_id == self._visitor.id and entry.deleted_at is None]
+        marks = self._visitor.feed.read.get(booking_id, {})
+        if own and any(n >= own[-1] for user_id, n in marks.items() if user_id != self._visitor.id):
+            self._said_below(texts.READ)
+        if self._conversation.newest > marks.get(self._visitor.id, 0):
+            self._visitor.feed.seen(booking_id, self._conversation.newest)
         self._page.run("toEnd", _LOG)
 
-    def _bubble(self, message: ChatMessage) -> Tag:
-        if message.kind is MessageKind.SYSTEM:
-            return tag("p", message.body, "line")
-        own = message.sender_id == self._visitor.id
-        with tag("div", message.body, f"bubble{' own' if own else ''}") as bubble:
-            booking = self._visitor.feed.bookings.get(message.room_id)
+    def _said_below(self, text: str) -> None:
+        if self._below is not None:
+            self._below.set_text(text)
+
+    def _entry(self, entry: Entry) -> Tag:
+        if entry.kind is MessageKind.SYSTEM:
+            return tag("p", entry.body, "line")
+        own = " own" if entry.sender_id == self._visitor.id else ""
+        if entry.deleted_at is not None:
+            return tag("p", texts.TAKEN_BACK, f"bubble gone{own}")
+        with tag("div", entry.body, f"bubble{own}") as bubble:
+            booking = self._visitor.feed.bookings.get(self._visitor.chat or "")
             zone = texts.zone_of(booking.timezone) if booking is not None else UTC
-            tag("time", f"{message.sent_at.astimezone(zone):%H:%M}", datetime=message.sent_at.isoformat())
+            sent = f"{entry.sent_at.astimezone(zone):%H:%M}"
+            tag("time", f"{sent} · {texts.EDITED}" if entry.edited_at else sent, datetime=entry.sent_at.isoformat())
         return bubble
 
     def _heard(self, news: News) -> None:
-        message = news.row
-        if isinstance(message, ChatMessage) and message.room_id == self._visitor.chat:
-            self._show(message)
-            if message.sender_id != self._visitor.id:
-                self._page.run_later(lambda: self._read(message.room_id))
+        row = news.row
+        if not isinstance(row, ChatMessage | ChatRead) or row.room_id != self._visitor.chat:
+            return
+        if isinstance(row, ChatMessage):
+            self._conversation = self._conversation.adding(row)
+        self._show(row.room_id)
 
     async def _send(self, booking_id: str, body: str) -> None:
         async def send() -> None:
-            self._show(await self._visitor.link.chat.send(booking_id, body))
+            message = await self._visitor.link.chat.send(booking_id, body)
             self._visitor.drafts.pop(booking_id, None)
+            self._conversation = self._conversation.adding(message)
+            self._show(booking_id)
 
         if not await carefully(send):
             self._page.run("put", _TEXT, body)
-
-    async def _read(self, booking_id: str) -> None:
-        """What is on the screen counts as read."""
-        newest = max(self._shown, default=0)
-        try:
-            if newest:
-                await self._visitor.link.chat.mark_read(booking_id, newest)
-        except NotFound:
-            return  # the room is about to be opened; the next message marks it
-        except MassageLinkError as error:
-            self._say(texts.refusal(error))

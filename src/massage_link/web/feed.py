@@ -14,8 +14,9 @@ from typing import Any
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from massage_link.client.link import AsyncMassageLink
+from massage_link.client.reading import AsyncReading
 from massage_link.domain.booking import Booking, Status
-from massage_link.domain.chat import ChatMessage, MessageKind
+from massage_link.domain.chat import ChatMessage, ChatRead, MessageKind
 from massage_link.domain.commission import Commission
 from massage_link.errors import MassageLinkError, RateLimited, ServerError, TransportError, Unauthorized
 from massage_link.realtime import Change, ConnectionState, Subscriber
@@ -27,7 +28,6 @@ _LINGER = 60.0
 #: So far back bookings are read at the start; older ones are asked for where they are shown.
 _PAST = timedelta(days=7)
 _MOST_BOOKINGS = 2_000
-_MOST_ROOMS = 200
 _REMEMBERED = 500
 _log = logging.getLogger("massage_link.web")
 
@@ -43,7 +43,7 @@ class News:
 
     """
 
-    row: Booking | ChatMessage | Commission | None
+    row: Booking | ChatMessage | ChatRead | Commission | None
     is_request: bool
     at: datetime
 
@@ -60,7 +60,8 @@ class Feed:
 
     Attributes:
         bookings: by id; of the last week and to come, and whatever changed since.
-        newest: number of the newest message of each room that was heard of, by booking id.
+        unread: messages of others that the user has not read, by booking id.
+        read: up to which message each of the two has read, by booking id and user id; as far as it was heard of.
         commissions: by booking id, as far as the user may see them.
         state: of the realtime connection.
         loaded: whether the first reading is done.
@@ -73,7 +74,8 @@ class Feed:
         self.link = link
         self.user_id = user_id
         self.bookings: dict[str, Booking] = {}
-        self.newest: dict[str, int] = {}
+        self.unread: dict[str, int] = {}
+        self.read: dict[str, dict[str, int]] = {}
         self.commissions: dict[str, Commission] = {}
         self.state: ConnectionState = ConnectionState("connecting", datetime.now(UTC))
         self.loaded = asyncio.Event()
@@ -81,6 +83,7 @@ class Feed:
         self.missed = 0
         self._listeners: list[Listener] = []
         self._log: deque[News] = deque(maxlen=_REMEMBERED)
+        self._reading: AsyncReading | None = None
         self._task: asyncio.Task[None] | None = None
         self._ending: asyncio.TimerHandle | None = None
 
@@ -127,7 +130,11 @@ class Feed:
 
     async def _run(self) -> None:
         try:
-            async with self.link.watch() as changes, asyncio.TaskGroup() as group:
+            async with (
+                self.link.watch(reads=True) as changes,
+                self.link.chat.reading() as self._reading,
+                asyncio.TaskGroup() as group,
+            ):
                 group.create_task(self._follow(changes))
                 group.create_task(self._read(changes))
                 async for change in changes:
@@ -173,8 +180,7 @@ class Feed:
             known = self.commissions.get(commission.id)
             if known is None or known.version < commission.version:
                 self.commissions[commission.id] = commission
-        async for room in self.link.chat.rooms(limit=_MOST_ROOMS):
-            self.newest[room.id] = max(self.newest.get(room.id, 0), room.message_count)
+        self.unread = {**(await self.link.chat.unread_total(user_id=self.user_id)).rooms}
 
     def _arrived(self, change: Change[Any]) -> None:
         row, is_request = change.row, False
@@ -185,13 +191,34 @@ class Feed:
             if not self._keep(row):
                 return
         elif isinstance(row, ChatMessage):
-            self.newest[row.room_id] = max(self.newest.get(row.room_id, 0), row.n)
+            self._said(row)
+        elif isinstance(row, ChatRead):
+            self._was_read(row)
         elif isinstance(row, Commission):
             self.commissions[row.id] = row  # versions strictly increase
         news = News(row, is_request, datetime.now(UTC))
-        if not isinstance(row, ChatMessage) or row.kind is MessageKind.USER:
+        is_line = isinstance(row, ChatMessage) and row.kind is not MessageKind.USER
+        if not is_line and not isinstance(row, ChatRead):
             self._log.append(news)
         self._tell(news)
+
+    def _said(self, message: ChatMessage) -> None:
+        if message.sender_id == self.user_id:
+            return
+        if message.kind is MessageKind.USER:
+            self.unread[message.room_id] = self.unread.get(message.room_id, 0) + 1
+        elif message.kind is MessageKind.DELETE:
+            self.unread[message.room_id] = max(0, self.unread.get(message.room_id, 0) - 1)
+
+    def _was_read(self, mark: ChatRead) -> None:
+        self.read.setdefault(mark.room_id, {})[mark.user_id] = mark.n
+
+    def seen(self, booking_id: str, n: int) -> None:
+        """Everything up to message `n` of a room, the newest, is on the user's screen; it is noted before long."""
+        self.unread.pop(booking_id, None)
+        if self._reading is not None:
+            self._reading.seen(booking_id, n)
+        self._tell(_nothing_new())
 
     def _keep(self, booking: Booking) -> bool:
         known = self.bookings.get(booking.id)

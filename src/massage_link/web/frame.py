@@ -22,7 +22,7 @@ from massage_link.errors import MassageLinkError
 from massage_link.web import texts
 from massage_link.web.chat import ChatCorner
 from massage_link.web.feed import News
-from massage_link.web.kit import heading, link_to, say, tag
+from massage_link.web.kit import Tag, button, heading, link_to, say, tag
 from massage_link.web.site import Site
 from massage_link.web.visitors import Part, Visitor
 
@@ -63,6 +63,7 @@ class Page:
         self.chat: ChatCorner | None = None
         self._was = visitor.feed.state.name
         self._listeners: list[Callable[[News], None]] = []
+        self._badges: list[tuple[Tag, str | None]] = []
         leave = visitor.feed.listen(self._heard)
         self.client.on_delete(leave)
 
@@ -74,6 +75,18 @@ class Page:
         """Call one of the functions of ``assets/app.js``; the arguments travel as JSON."""
         said = ", ".join(json.dumps(argument) for argument in arguments)
         self.client.run_javascript(f"massageLink.{function}({said})")
+
+    def add_badge(self, badge: Tag, booking_id: str | None) -> None:
+        """Let an element show how much is unread in a conversation, or in all (None), from now on."""
+        self._badges.append((badge, booking_id))
+        self._show_badge(badge, booking_id)
+
+    def _show_badge(self, badge: Tag, booking_id: str | None) -> None:
+        unread = self.visitor.feed.unread
+        number = sum(unread.values()) if booking_id is None else unread.get(booking_id, 0)
+        badge.set_text(str(number))
+        badge.set(aria_label=texts.unread(number), role="img")
+        badge.set_visibility(number > 0)
 
     def run_later(self, action: Callable[[], Awaitable[None]]) -> None:
         """Do something in this page as soon as the page is there."""
@@ -97,10 +110,13 @@ class Page:
             with link_to("/", "", "brand", aria_label=texts.BRAND):
                 tag("span", texts.BRAND)
             with tag("nav", classes="nav", aria_label=texts.MAIN_NAVIGATION):
-                for target, name in _NAVIGATION[self.visitor.part]:
+                for target, name in (*_NAVIGATION[self.visitor.part], ("/status", texts.NAV_STATUS)):
                     link_to(target, name, **({"aria_current": "page"} if target == current else {}))
             with tag("div", classes="who"):
                 self._pill = tag("span", classes="pill", role="status")
+                with button(texts.INBOX, self._open_unread, "quiet", title=texts.INBOX_HINT) as inbox:
+                    self.add_badge(tag("span", classes="badge"), None)
+                inbox.classes("inbox")
                 theme_button()
                 tag("span", self.visitor.name, "who-name", title=self.visitor.name)
                 with tag("form", method="post", action="/sign-out"):
@@ -120,6 +136,21 @@ class Page:
                 self._show_state()
             for listener in self._listeners:
                 listener(news)
+            self._badges = [each for each in self._badges if not each[0].is_deleted]
+            for badge, booking_id in self._badges:
+                self._show_badge(badge, booking_id)
+
+    async def _open_unread(self) -> None:
+        """The conversation with the most that is unread, or the latest booking's."""
+        feed = self.visitor.feed
+        waiting = [booking_id for booking_id, number in feed.unread.items() if number]
+        newest = max(feed.bookings.values(), key=lambda each: each.updated_at or each.starts_at, default=None)
+        if waiting:
+            await self.open_chat(max(waiting, key=lambda booking_id: feed.unread[booking_id]))
+        elif newest is not None:
+            await self.open_chat(newest.id)
+        else:
+            say(texts.NO_CHATS)
 
     def _show_state(self) -> None:
         feed = self.visitor.feed

@@ -54,6 +54,7 @@ def chat_button(page: Page, booking: Booking) -> Tag:
     """Opens the conversation about a booking; the name is for screen readers."""
     made = button(texts.CHAT, lambda: page.open_chat(booking.id))
     with made:
+        page.add_badge(tag("span", classes="badge"), booking.id)
         tag("span", other_side(page, booking), "hidden-text")
     return made
 

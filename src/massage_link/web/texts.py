@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,6 +19,7 @@ from massage_link.errors import (
     TransportError,
     Unauthorized,
 )
+from massage_link.health import State
 
 __all__ = ["STATUS", "day", "duration", "hours", "refusal", "when", "zone_of"]
 
@@ -131,6 +133,11 @@ PAST = "Past and cancelled"
 
 # --- chat -------------------------------------------------------------------------------------------------------------
 CHAT = "Chat"
+INBOX = "Messages"
+INBOX_HINT = "Open what is unread"
+NO_CHATS = "A conversation opens with each booking."
+TAKEN_BACK = "Message taken back"
+EDITED = "edited"
 MESSAGE = "Message"
 SEND = "Send"
 CHAT_CLOSED = "This conversation is closed."
@@ -147,6 +154,64 @@ WHO = "With"
 SERVICE = "Service"
 WHEN = "When"
 PRICE = "Price"
+
+# --- status -----------------------------------------------------------------------------------------------------------
+HOME = "Home"
+STATUS_TITLE = "How everything is"
+CHECK_NOW = "Check now"
+CHECK_FAILED = "The check itself could not run. What is shown below is what was found before."
+FIRST_CHECK = "The first check is under way."
+OVERALL = "Altogether"
+COMPONENTS = "Components"
+OBJECTIVES = "Response times"
+CANARY_HINT = "Measured with bookings of our own that go the whole way, over all checks that are remembered."
+FIRST_CANARY = "The first measurement is under way."
+NO_CANARY = "Nothing is measured here: this server sends no bookings of its own."
+INCIDENTS = "Incidents since the start"
+NO_INCIDENTS = "None."
+IT_MEANS = "When this does not work"
+TO_DO = "To do"
+STEP = "Step"
+OBJECTIVE = "Objective"
+OVER_TIME = "Over time"
+NONE = "none"
+OVERALL_STATE = {
+    State.OK: "Everything works",
+    State.DEGRADED: "It works, with limitations",
+    State.DOWN: "Something does not work",
+    State.UNKNOWN: "Not known",
+}
+STATE = {
+    State.OK: "Works",
+    State.DEGRADED: "Degraded",
+    State.DOWN: "Down",
+    State.UNKNOWN: "Could not be checked",
+}
+PROBE = {
+    "endpoint": "Server",
+    "credentials": "Credentials",
+    "schema": "Schema",
+    "tables": "Tables",
+    "realtime": "Live updates",
+    "functions": "Functions",
+    "sweeper": "Sweeper",
+    "clock": "Clocks",
+    "ledger": "Ledger",
+    "canary": "A booking, the whole way",
+    "atomicity": "All or nothing",
+    "removal": "Tidying up",
+}
+STEPS = {
+    "first alert": "The first request reaches the therapist",
+    "realtime connect": "A device connects",
+    "alert": "A request reaches the therapist",
+    "direct write": "An app's own booking is decided",
+    "chat": "A message reaches the other side",
+    "room": "The conversation is opened",
+    "commission": "The commission is computed",
+    "answer": "The answer reaches the customer",
+    "command": "A customer's command is carried out",
+}
 
 #: What a booking's state is called.
 STATUS = {
@@ -319,3 +384,47 @@ def greeting(name: str, moment: datetime) -> str:
     """``Good morning, Mara``."""
     part = "morning" if 4 <= moment.hour < 12 else "afternoon" if 12 <= moment.hour < 18 else "evening"
     return f"Good {part}, {name}"
+
+
+def checked_at(at: datetime | None, *, checking: bool) -> str:
+    """When the last check was."""
+    if checking:
+        return "Checking …"
+    return f"Checked at {at:%H:%M:%S} UTC" if at is not None else "Not checked yet"
+
+
+def watching_since(at: datetime | None) -> str:
+    """Since when it is being watched."""
+    return f"Watched since {at:%d %b %Y, %H:%M} UTC." if at is not None else ""
+
+
+def took(milliseconds_taken: float) -> str:
+    """How long a check took."""
+    return f"checked in {milliseconds(milliseconds_taken)}"
+
+
+def milliseconds(number: float) -> str:
+    """A time."""
+    return f"{number:.0f} ms" if number < 10_000 else f"{number / 1000:.1f} s"
+
+
+def objective(limit: str, *, met: bool) -> str:
+    """Whether an objective is met."""
+    return f"{'under' if met else 'over'} {limit}"
+
+
+def course(states: Sequence[State]) -> str:
+    """For those who cannot see the drawing."""
+    good = sum(state is State.OK for state in states)
+    return f"The last {count(len(states), 'check', 'checks')}: {good} good"
+
+
+def course_of(step: str, newest: float) -> str:
+    """For those who cannot see the drawing."""
+    return f"{STEPS.get(step, step)}: 95th percentile over time, now {milliseconds(newest)}"
+
+
+def span(began: datetime, ended: datetime | None, now: datetime) -> str:
+    """From when to when an incident lasted."""
+    lasted = duration((ended or now) - began)
+    return f"{began:%d %b, %H:%M:%S} UTC, {'for' if ended else 'lasting for'} {lasted}"
