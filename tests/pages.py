@@ -135,7 +135,8 @@ class Visit:
 class Visitors:
     """Makes visits; each has cookies of its own."""
 
-    def __init__(self, chromium: Any, pages: Pages, leaving: ExitStack) -> None:
+    def __init__(self, chromium: Any, pages: Pages, leaving: ExitStack, **context: Any) -> None:
+        self._context = context
         self._chromium = chromium
         self._pages = pages
         self._leaving = leaving
@@ -143,7 +144,7 @@ class Visitors:
 
     def come(self, person: Person | None = None, *, start: str = "", **context: Any) -> Visit:
         """Open a browser and sign in, if somebody is named; `start` is a script that runs before every page."""
-        made = self._chromium.new_context(**context)
+        made = self._chromium.new_context(**{**self._context, **context})
         self._leaving.callback(made.close)
         made.set_default_timeout(PATIENCE)
         if start:

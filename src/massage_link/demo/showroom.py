@@ -33,6 +33,7 @@ _HOURS = {
     "horizonDays": 90,
     "stepMinutes": 30,
 }
+_ANSWER = "Yes, right in front of the house. See you then."
 _QUESTION = "Looking forward to it! Is there parking nearby?"
 #: Of one day's bookings, one with each therapist; the next day begins elsewhere in the row.
 _FATES = ("wait", "complete", "accept", "wait", "start", "decline", "accept", "complete", "wait", "accept", "cancel")
@@ -135,6 +136,7 @@ async def _bring_about(link: AsyncMassageLink, booked: Sequence[Booking]) -> Non
         if fate in {"accept", "complete", "start"}:
             await link.bookings.accept(booking.id, by=booking.therapist_id)
             await link.chat.send(booking.id, _QUESTION, sender_id=booking.customer_id)
+            await link.chat.send(booking.id, _ANSWER, sender_id=booking.therapist_id)
         if fate == "complete":
             await link.bookings.complete(booking.id, by=booking.therapist_id)
         if fate == "start":

@@ -77,7 +77,7 @@ def _show(page: Page, booking: Booking, history: list[BookingEvent], address: st
                         tag("dt", name)
                         tag("dd", value, "wrap")
             if booking.customer_id == page.visitor.id:
-                cancel_box(page, booking)
+                cancel_box(page, booking, with_details=False)
             else:
                 with tag("div", classes="actions"):
                     chat_button(page, booking)

@@ -85,7 +85,7 @@ class Page:
         unread = self.visitor.feed.unread
         number = sum(unread.values()) if booking_id is None else unread.get(booking_id, 0)
         badge.set_text(str(number))
-        badge.set(aria_label=texts.unread(number), role="img")
+        badge.set(title=texts.unread(number))
         badge.set_visibility(number > 0)
 
     def run_later(self, action: Callable[[], Awaitable[None]]) -> None:

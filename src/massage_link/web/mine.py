@@ -84,11 +84,12 @@ class _Bookings:
         return card
 
 
-def cancel_box(page: Page, booking: Booking) -> None:
+def cancel_box(page: Page, booking: Booking, *, with_details: bool = True) -> None:
     """Buttons for a booking; cancelling shows what it costs before it is confirmed."""
     with tag("div", classes="actions") as actions:
         chat_button(page, booking)
-        details_link(booking)
+        if with_details:
+            details_link(booking)
     if booking.status not in _CANCELLABLE:
         return
     with tag("div", classes="note stack", role="group", aria_label=texts.CANCEL_BOOKING) as box:

@@ -66,6 +66,12 @@ class Objective:
     course: Sequence[float]
 
 
+def _rank(objective: Objective) -> tuple[bool, bool, str]:
+    """Those with an objective first, and last what happens only once."""
+    step = objective.step
+    return step.objective_ms is None, step.name.startswith("first "), step.name
+
+
 class Monitor:
     """Checks in the background.
 
@@ -176,7 +182,7 @@ class Monitor:
             samples = tuple(sample for step in steps for sample in step.samples_ms)
             whole = Step(name, samples, steps[-1].objective_ms)
             found.append(Objective(whole, [step.percentile(95) for step in steps]))
-        return sorted(found, key=lambda each: (each.step.objective_ms is None, each.step.name))
+        return sorted(found, key=_rank)
 
     def shown(self, text: str) -> str:
         """A text for everybody: the server's own address is its operators' business."""

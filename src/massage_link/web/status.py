@@ -144,7 +144,7 @@ class _Board:
         step = objective.step
         with tag("tr", data_step=step.name):
             with tag("th", scope="row"):
-                tag("span", texts.STEPS.get(step.name, step.name))
+                tag("span", texts.step_name(step.name))
             for percent in (50, 95, 99):
                 tag("td", texts.milliseconds(step.percentile(percent)), "end")
             with tag("td", classes="end"):
