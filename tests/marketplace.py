@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import cycle
+from itertools import cycle, product
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -304,7 +304,7 @@ async def all_of(rows: AsyncIterator[T]) -> list[T]:
 
 # --- what is asked for, and what is found ---------------------------------------------------------------------------
 #: Within the horizon that a catalogue can have; no therapist of the tests is booked that often.
-_days = cycle(range(2, 700))
+_times = cycle(product((12, 20, 4), range(2, 700)))
 
 
 @dataclass(frozen=True)
@@ -319,9 +319,9 @@ class Market:
         return f"{part}-{secrets.token_hex(6)}"
 
     def start(self) -> datetime:
-        """A noon, UTC, at which no test has booked one of its therapists yet."""
-        noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-        return noon + timedelta(days=next(_days))
+        """An hour, UTC, at which no test has booked one of its therapists yet, nor within some hours of it."""
+        hour, days = next(_times)
+        return datetime.now(UTC).replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=days)
 
     def wish(self, **changes: Any) -> dict[str, Any]:
         """Arguments of a request that is as it should be; the therapist is nobody's and the time is free."""

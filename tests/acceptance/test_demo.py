@@ -25,9 +25,9 @@ COMMAND = [sys.executable, "-c", "from massage_link.cli import main; main()", "d
 WRONG_BY_A_CENT = """
 from massage_link.domain.commission import Split
 from massage_link.domain.money import Money
-from massage_link.usecases import commissions
+from massage_link.domain import entries
 
-right = commissions.split
+right = entries.split
 
 
 def wrong(gross, rate_bps):
@@ -35,7 +35,7 @@ def wrong(gross, rate_bps):
     return Split(gross, shares.commission + cent, shares.net - cent)
 
 
-commissions.split = wrong
+entries.split = wrong
 """
 THAT_CANNOT_START = "import nowhere_to_be_found\n"
 
