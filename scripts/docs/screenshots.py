@@ -44,8 +44,9 @@ def booking(page: Any) -> None:
     """Up to the choice of a time."""
     page.click("button.choice:has-text('Mara')")
     page.click("button.choice:has-text('Sports massage')")
-    page.click(".chips.days .chip >> nth=2")
-    page.click(".chips:not(.days) .chip >> nth=5")
+    chip = page.locator(".chips.days .chip").nth(2)
+    chip.click()
+    page.click(f".chips[data-day='{chip.get_attribute('data-day')}'] .chip >> nth=5")
     page.wait_for_selector("#area")
     page.evaluate("document.querySelector('.chips.days').scrollIntoView({block: 'center'})")
 
@@ -73,6 +74,7 @@ def measured(page: Any) -> None:
 PICTURES: dict[str, tuple[str | None, str, Callable[[Any], None] | None]] = {
     "sign-in": (None, "/sign-in", None),
     "desk": (THERAPIST, "/desk", at_the_desk),
+    "earnings": (THERAPIST, "/earnings", None),
     "book": (CUSTOMER, "/book", booking),
     "mine": (CUSTOMER, "/mine", talking),
     "booking": (CUSTOMER, "", one_booking),

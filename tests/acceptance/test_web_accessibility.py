@@ -105,6 +105,15 @@ def test_a_booking_with_its_conversation(therapist: Visit, booking: Booking) -> 
     therapist.page.click(".chat button[aria-label=Close]")
 
 
+def test_the_earnings(salon: Salon, therapist: Visit, booking: Booking) -> None:
+    done = salon.link.bookings.request(**salon.wish(customer_name="Carla"))
+    salon.link.bookings.accept(done.id, by=done.therapist_id)
+    salon.link.bookings.complete(done.id, by=done.therapist_id)
+    therapist.go("/earnings")
+    therapist.sees("66.53 EUR", "table")
+    assert _faults(therapist) == []
+
+
 def test_booking_a_massage_step_by_step(customer: Visit, booking: Booking) -> None:
     customer.go("/book")
     customer.page.click("button.choice:has-text('Thea') >> nth=0")

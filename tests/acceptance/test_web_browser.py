@@ -94,8 +94,9 @@ def test_a_customer_books_and_both_talk_and_the_therapist_does_the_work(
     customer.go("/book")
     customer.page.click("button.choice:has-text('Thea') >> nth=0")
     customer.page.click(f"button.choice:has-text('{SERVICE}')")
-    customer.page.click(".chips.days .chip >> nth=3")
-    customer.page.click(".chips:not(.days) .chip >> nth=20")
+    chip = customer.page.locator(".chips.days .chip").nth(3)
+    chip.click()
+    customer.page.click(f".chips[data-day='{chip.get_attribute('data-day')}'] .chip >> nth=20")
     customer.page.fill("#area", "Mitte")
     customer.page.fill("#address", "Torstraße 140")
     customer.page.click("text=Request this booking")
@@ -176,6 +177,20 @@ def test_cancelling_shows_the_fee_first_and_then_costs_just_that(salon: Salon, c
     card.locator("button:has-text('Cancel this booking')").click()
     card.locator(".status", has_text="Cancelled").wait_for()
     assert salon.link.commissions.get(booking.id).gross_minor == 4_753
+
+
+def test_what_is_completed_appears_in_the_statement_without_reload(salon: Salon, therapist: Visit) -> None:
+    booking = _requested(salon)
+    salon.link.bookings.accept(booking.id, by=booking.therapist_id)
+    therapist.go("/earnings")
+    therapist.is_live()
+    line = therapist.page.locator(f"tr:has(a[href='/bookings/{booking.id}'])")
+    assert line.count() == 0
+    salon.link.bookings.complete(booking.id, by=booking.therapist_id)
+    line.get_by_text("66.53 EUR").first.wait_for()
+    with therapist.page.expect_download() as download:
+        therapist.page.click("text=Download as CSV")
+    assert booking.id in download.value.path().read_text("utf-8")
 
 
 # --- who sees what ----------------------------------------------------------------------------------------------------

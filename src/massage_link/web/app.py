@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import app as toolkit
 from nicegui import ui
 
-from massage_link.web import book, booking, desk, mine, missing, sign_in, status, texts
+from massage_link.web import book, booking, desk, earnings, mine, missing, sign_in, status, texts
 from massage_link.web.frame import ASSETS
 from massage_link.web.site import Site
 
@@ -46,8 +46,9 @@ def create_app(site: Site) -> FastAPI:
     app.mount(ASSETS, StaticFiles(directory=str(files("massage_link.web").joinpath("assets"))))
     app.include_router(sign_in.routes(site))
     app.include_router(status.routes(site))
+    app.include_router(earnings.routes(site))
     app.middleware("http")(_with_headers)
-    for module in (sign_in, desk, book, mine, booking, status, missing):
+    for module in (sign_in, desk, earnings, book, mine, booking, status, missing):
         module.register(site)
     toolkit.config.endpoint_documentation = "none"
     ui.run_with(

@@ -104,6 +104,7 @@ class _Counter:
 
     def _day_chip(self, choice: _Choice, day: datetime) -> Tag:
         with choice.option(lambda: self._chose_day(day), "chip") as made:
+            made.set(data_day=f"{day:%Y-%m-%d}")
             tag("span", f"{day:%a}", "muted small")
             tag("span", f"{day.day} {day:%b}")
         return made
@@ -114,6 +115,7 @@ class _Counter:
         self._day, self._slot = day, None
         self._from(4)
         self._slots.clear()
+        self._slots.set(data_day=None)
         with self._slots:
             tag("p", texts.LOOKING, "muted")
         end = (day + timedelta(days=1)).replace(hour=0)
@@ -133,6 +135,8 @@ class _Counter:
         assert self._therapist is not None
         zone = self._therapist.zone
         self._slots.clear()
+        assert self._day is not None
+        self._slots.set(data_day=f"{self._day:%Y-%m-%d}")
         with self._slots:
             if not found:
                 tag("p", texts.NO_SLOTS, "muted")

@@ -32,7 +32,7 @@ __all__ = ["ASSETS", "Page", "bare_page", "private_page", "shell"]
 ASSETS = "/assets"
 _PATIENCE = 2.0
 _NAVIGATION = {
-    Part.THERAPIST: (("/desk", texts.NAV_DESK),),
+    Part.THERAPIST: (("/desk", texts.NAV_DESK), ("/earnings", texts.NAV_EARNINGS)),
     Part.CUSTOMER: (("/book", texts.NAV_BOOK), ("/mine", texts.NAV_MINE)),
     Part.OPS: (("/book", texts.NAV_BOOK), ("/mine", texts.NAV_MINE)),
 }

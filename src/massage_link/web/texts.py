@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from massage_link.domain.booking import Booking, BookingEventType, Role, Status
@@ -101,6 +101,22 @@ ALERTS_DONE = "You will hear new requests."
 ALERTS_SOUND_ONLY = "You will hear new requests. The browser shows no notifications, which is fine."
 NEW_REQUEST = "New request"
 ADDRESS = "Address"
+
+# --- earnings ---------------------------------------------------------------------------------------------------------
+EARLIER_MONTH = "Month before"
+LATER_MONTH = "Month after"
+AS_CSV = "Download as CSV"
+NOTHING_EARNED = "Nothing in this month."
+NOTHING_EARNED_HINT = "Completed bookings appear here by themselves."
+OPENING = "Owed at the beginning"
+EARNED_SHARE = "Your share"
+PAID_OUT = "Paid out"
+OWED = "Owed at the end"
+LINES = "What changed it"
+WHAT = "What"
+COMMISSION = "Commission"
+AMOUNT = "Your share"
+BALANCE = "Owed"
 
 # --- the customer -----------------------------------------------------------------------------------------------------
 CHOOSE_THERAPIST = "Who shall it be?"
@@ -377,6 +393,11 @@ def unread(number: int) -> str:
 def chat_with(name: str) -> str:
     """Title of a conversation."""
     return f"Chat with {name}"
+
+
+def month(first: date) -> str:
+    """A month, as a title."""
+    return f"Earnings in {first:%B %Y}"
 
 
 def greeting(name: str, moment: datetime) -> str:
