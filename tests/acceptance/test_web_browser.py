@@ -193,6 +193,24 @@ def test_what_is_completed_appears_in_the_statement_without_reload(salon: Salon,
     assert booking.id in download.value.path().read_text("utf-8")
 
 
+def test_a_therapist_who_takes_no_bookings_is_not_offered(salon: Salon, therapist: Visit, customer: Visit) -> None:
+    whose = salon.people.therapist.id
+    offered = customer.page.locator("button.choice:has-text('Thea')")
+    customer.go("/book")
+    offered.first.wait_for()
+    both = offered.count()
+    switch = therapist.page.get_by_role("switch")
+    switch.click()
+    therapist.sees("You cannot be booked for now.")
+    assert not salon.link.availability.therapist(whose).active
+    customer.page.reload()
+    customer.page.wait_for_selector("h1")
+    assert offered.count() == both - 1
+    switch.click()
+    therapist.sees("You can be booked.")
+    assert salon.link.availability.therapist(whose).active
+
+
 # --- who sees what ----------------------------------------------------------------------------------------------------
 def test_script_in_a_name_a_note_or_a_message_stays_text(salon: Salon, therapist: Visit, customer: Visit) -> None:
     booking = _requested(salon, customer_name=SCRIPT[:120], note=SCRIPT, area=SCRIPT[:120])

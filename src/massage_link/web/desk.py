@@ -13,10 +13,12 @@ from massage_link.web.alerts import alert, offer_alerts
 from massage_link.web.earnings import earned_this_month
 from massage_link.web.feed import News, is_open
 from massage_link.web.frame import Page, private_page
-from massage_link.web.kit import Keyed, Tag, heading, tag
+from massage_link.web.kit import Keyed, Tag, button, heading, say, tag
+from massage_link.web.missing import nothing_here
 from massage_link.web.pieces import empty, now, tile
 from massage_link.web.requests import request_card
 from massage_link.web.site import Site
+from massage_link.web.visitors import Part
 
 __all__ = ["register"]
 
@@ -26,7 +28,14 @@ _AGREED = frozenset({Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED})
 
 def register(site: Site) -> None:
     """The page."""
-    private_page(site, "/desk", texts.NAV_DESK, lambda page: _Desk(page).build())
+    private_page(site, "/desk", texts.NAV_DESK, _build)
+
+
+def _build(page: Page) -> None:
+    if page.visitor.part is Part.THERAPIST:
+        _Desk(page).build()
+    else:
+        nothing_here()
 
 
 class _Desk:
@@ -38,6 +47,7 @@ class _Desk:
     def build(self) -> None:
         with tag("div", classes="page-head"):
             heading(1, texts.greeting(self._page.visitor.name, now().astimezone(self._zone)))
+            _online_switch(self._page)
         offer_alerts(self._page)
         with tag("section", classes="tiles", aria_label=texts.OVERVIEW):
             self._tiles = [tile(name, "–") for name in (texts.REQUESTS, texts.TODAY, texts.THIS_WEEK, texts.EARNED)]
@@ -94,6 +104,26 @@ class _Desk:
             made.set_text(str(value))
         self._page.run("waiting", len(requests), f"{texts.NAV_DESK} · {texts.BRAND}")
         self._began = True
+
+
+def _online_switch(page: Page) -> None:
+    """Whether bookings are taken: what is off cannot be requested."""
+
+    async def turn() -> None:
+        catalogue = page.visitor.catalogue
+        assert catalogue is not None, "only therapists have a desk"
+        page.visitor.catalogue = await page.visitor.link.availability.take_bookings(not catalogue.active)
+        show()
+        say(texts.ONLINE_SAID if page.visitor.catalogue.active else texts.OFFLINE_SAID)
+
+    switch = button("", turn, "switch", role="switch")
+
+    def show() -> None:
+        is_on = page.visitor.catalogue is not None and page.visitor.catalogue.active
+        switch.set_text(texts.ONLINE if is_on else texts.OFFLINE)
+        switch.set(aria_checked="true" if is_on else "false")
+
+    show()
 
 
 def _days_ahead(booking: Booking) -> int:

@@ -69,6 +69,10 @@ CLOSE = "Close"
 CANCEL = "Never mind"
 
 # --- the therapist's desk ---------------------------------------------------------------------------------------------
+ONLINE = "Taking bookings"
+OFFLINE = "Taking none"
+ONLINE_SAID = "You can be booked."
+OFFLINE_SAID = "You cannot be booked for now. What is booked stays."
 REQUESTS = "Requests"
 NO_REQUESTS = "No requests are waiting."
 NO_REQUESTS_HINT = "A new one appears here by itself."
