@@ -17,14 +17,18 @@ from massage_link.domain.states import Command
 from massage_link.domain.tables import TABLES, THERAPISTS
 from massage_link.domain.wish import BookingWish
 from massage_link.usecases.admission import admit_booking
+from massage_link.usecases.amending import delete_message, edit_message
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.chat import ensure_room, send_message
-from massage_link.usecases.commissions import ensure_commission
+from massage_link.usecases.commissions import ensure_commission, refresh_commission
+from massage_link.usecases.corrections import adjust_commission, refund_booking
+from massage_link.usecases.payouts import pay_out
 from massage_link.usecases.ports import Ports, create_derived
 from massage_link.usecases.read_marks import mark_read
 from massage_link.usecases.rescheduling import reschedule
+from massage_link.usecases.rooms import freeze_due, freeze_room, reopen_room
 from massage_link.usecases.sweep import sweep
-from massage_link.usecases.transitions import SYSTEM, Wanted, acting, transition
+from massage_link.usecases.transitions import OPS, SYSTEM, Wanted, acting, transition
 from massage_link.wire.call import Call, Flow, nothing, path
 
 NOW = datetime.now(UTC).replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=1)
@@ -145,9 +149,50 @@ def _nothing(run: Run) -> None:
     pass
 
 
+def _completed(run: Run) -> None:
+    run.made(Command.ACCEPT, Command.COMPLETE)
+
+
+def _paid(run: Run) -> None:
+    _completed(run)
+    run.link.run(_paid_out(run, "old"))
+
+
+def _paid_out(run: Run, batch: str) -> Flow[Any]:
+    return pay_out(run.ports(), batch, therapist_id=run.therapist, actor=OPS)
+
+
+def _refunded(run: Run) -> Flow[Any]:
+    return refund_booking(run.ports(), run.booking_id, Money(1_000, "EUR"), key="k", reason="ill", actor=OPS)
+
+
+def _adjusted(run: Run) -> Flow[Any]:
+    return adjust_commission(run.ports(), run.booking_id, Money(-100, "EUR"), key="k", reason="so", actor=OPS)
+
+
+def _refreshed(run: Run) -> Flow[Any]:
+    return refresh_commission(run.ports(), run.booking_id)
+
+
+def _without_its_commission(run: Run) -> None:
+    _completed(run)
+    rows = path("tablesdb", run.market.server.database, "tables", "commissions", "rows", run.booking_id)
+    run.link.send(Call("DELETE", rows, nothing))
+
+
 def _with_a_room(run: Run) -> None:
     run.made()
     run.link.run(ensure_room(run.ports(), run.booking_id))
+
+
+def _with_a_message(run: Run) -> None:
+    _with_a_room(run)
+    run.link.run(send_message(run.ports(), run.booking_id, sender_id=run.customer, body="Hullo", client_id="m-1"))
+
+
+def _frozen(run: Run) -> None:
+    _with_a_room(run)
+    run.link.run(freeze_room(run.ports(), run.booking_id))
 
 
 CASES: Mapping[str, Case] = {
@@ -195,7 +240,27 @@ CASES: Mapping[str, Case] = {
         _with_a_room,
         lambda run: mark_read(run.ports(), run.booking_id, user_id=run.therapist, n=1),
     ),
+    "edit": Case(
+        _with_a_message,
+        lambda run: edit_message(
+            run.ports(), run.booking_id, 2, sender_id=run.customer, body="Hello!", client_id="edit-1"
+        ),
+    ),
+    "delete": Case(
+        _with_a_message,
+        lambda run: delete_message(run.ports(), run.booking_id, 2, sender_id=run.customer, client_id="delete-1"),
+    ),
+    "freeze": Case(_with_a_room, lambda run: freeze_room(run.ports(), run.booking_id)),
+    "reopen": Case(_frozen, lambda run: reopen_room(run.ports(), run.booking_id, until=START)),
+    "freeze what is due": Case(_with_a_room, lambda run: freeze_due(run.ports(START + 72 * HOUR))),
     "sweep": Case(Run.made, _swept),
+    "refund": Case(_completed, _refunded),
+    "refund what was paid": Case(_paid, _refunded),
+    "adjust": Case(_paid, _adjusted),
+    "pay out": Case(_completed, lambda run: _paid_out(run, "new")),
+    # Until they are done, the books are not as they should be: that is why `again` is said.
+    "refund without the commission": Case(_without_its_commission, _refunded, _refunded),
+    "refresh the commission": Case(_without_its_commission, _refreshed, _refreshed),
 }
 _SERVERS_OWN = {"$createdAt", "$updatedAt", "$sequence", "$databaseId", "$tableId", "commandId", "requestHash"}
 _HASH = re.compile(r"^[0-9a-f]{26,36}(?=_|$)")

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from massage_link.client.flow import RetryPolicy
     from massage_link.client.link import AsyncMassageLink, MassageLink
     from massage_link.domain.booking import Booking, BookingEvent, Role, Status
-    from massage_link.domain.chat import ChatMessage, ChatRoom
+    from massage_link.domain.chat import ChatMessage, ChatRead, ChatRoom, MessageKind
     from massage_link.domain.commission import Commission, CommissionEntry, CommissionStatus
+    from massage_link.domain.conversation import Conversation
     from massage_link.domain.money import Money
+    from massage_link.domain.period import Period
+    from massage_link.domain.statement import Statement
     from massage_link.errors import MassageLinkError
     from massage_link.health.report import HealthReport, Probe, State, Step
     from massage_link.realtime import Change, Checkpoint, Subscriber
+    from massage_link.usecases.payouts import PayoutReport
     from massage_link.usecases.totals import CommissionTotal
 
 _HOMES = {
@@ -31,20 +35,26 @@ _HOMES = {
     "BookingEvent": "domain.booking",
     "Change": "realtime",
     "ChatMessage": "domain.chat",
+    "ChatRead": "domain.chat",
     "ChatRoom": "domain.chat",
     "Checkpoint": "realtime",
     "Commission": "domain.commission",
     "CommissionEntry": "domain.commission",
     "CommissionStatus": "domain.commission",
     "CommissionTotal": "usecases.totals",
+    "Conversation": "domain.conversation",
     "HealthReport": "health.report",
     "MassageLink": "client.link",
     "MassageLinkError": "errors",
+    "MessageKind": "domain.chat",
     "Money": "domain.money",
+    "PayoutReport": "usecases.payouts",
+    "Period": "domain.period",
     "Probe": "health.report",
     "RetryPolicy": "client.flow",
     "Role": "domain.booking",
     "State": "health.report",
+    "Statement": "domain.statement",
     "Status": "domain.booking",
     "Step": "health.report",
     "Subscriber": "realtime",
@@ -56,20 +66,26 @@ __all__ = [
     "BookingEvent",
     "Change",
     "ChatMessage",
+    "ChatRead",
     "ChatRoom",
     "Checkpoint",
     "Commission",
     "CommissionEntry",
     "CommissionStatus",
     "CommissionTotal",
+    "Conversation",
     "HealthReport",
     "MassageLink",
     "MassageLinkError",
+    "MessageKind",
     "Money",
+    "PayoutReport",
+    "Period",
     "Probe",
     "RetryPolicy",
     "Role",
     "State",
+    "Statement",
     "Status",
     "Step",
     "Subscriber",

@@ -132,7 +132,9 @@ class FunctionSettings(BaseSettings):
     """What Appwrite's runtime tells a function. Its key comes with each execution, in the header ``x-appwrite-key``.
 
     Attributes:
-        endpoint: address of Appwrite's API, as seen from the runtime.
+        told_endpoint: address of Appwrite's API, as the server believes it to be seen from the runtime.
+        own_endpoint: where the API is instead; a variable of the project or the function. A self-hosted server whose
+            domain is ``localhost`` tells its runtimes that name, which is themselves to them.
         project_id: id of the project.
         database: id of the database; a variable of the function, when it is not the usual one.
         freeze_after: how long after a booking's end its chat room freezes; likewise.
@@ -141,10 +143,18 @@ class FunctionSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
-    endpoint: _Endpoint = Field(alias="APPWRITE_FUNCTION_API_ENDPOINT", examples=["http://appwrite/v1"])
+    told_endpoint: _Endpoint = Field(alias="APPWRITE_FUNCTION_API_ENDPOINT", examples=["http://appwrite/v1"])
+    own_endpoint: _Endpoint | None = Field(
+        default=None, alias="MASSAGE_LINK_FUNCTION_ENDPOINT", examples=["http://192.168.1.10/v1"]
+    )
     project_id: _Id = Field(alias="APPWRITE_FUNCTION_PROJECT_ID", examples=["my-project"])
     database: _Id = Field(default=DATABASE, alias="MASSAGE_LINK_DATABASE", examples=[DATABASE])
     freeze_after: _Hours = Field(default=FREEZE_AFTER, alias="MASSAGE_LINK_CHAT_FREEZE_HOURS", examples=["48"])
+
+    @property
+    def endpoint(self) -> str:
+        """Where the API is reached from the runtime."""
+        return self.own_endpoint or self.told_endpoint
 
     @classmethod
     def load(cls) -> FunctionSettings:

@@ -23,9 +23,9 @@ from massage_link.testing import Emulator, running_emulator
 
 COMMAND = [sys.executable, "-c", "from massage_link.cli import main; main()", "demo"]
 WRONG_BY_A_CENT = """
+from massage_link.domain import entries
 from massage_link.domain.commission import Split
 from massage_link.domain.money import Money
-from massage_link.domain import entries
 
 right = entries.split
 

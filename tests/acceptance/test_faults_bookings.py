@@ -17,7 +17,8 @@ pytestmark = pytest.mark.emulator_only
 #: Those that tests/acceptance/test_faults_commit.py does not know.
 NAMES = [
     "request onto an expired one", "cancel late", "no-show", "move onto its own time", "move an accepted one", "expire",
-    "admit", "decline a draft",
+    "admit", "decline a draft", "refund",
+    pytest.param("refund what was paid", marks=pytest.mark.long), pytest.param("adjust", marks=pytest.mark.long),
 ]  # fmt: skip
 
 #: The quick run tries one of each kind: refused, unclear, unanswered.

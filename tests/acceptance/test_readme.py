@@ -19,6 +19,7 @@ from massage_link.testing import running_emulator
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GETTING_STARTED = ROOT / "docs" / "getting-started.md"
+CHAT = ROOT / "docs" / "chat.md"
 
 
 @pytest.fixture
@@ -33,7 +34,9 @@ def server_of_the_reader() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "page", [README, pytest.param(GETTING_STARTED, marks=pytest.mark.long)], ids=lambda page: page.name
+    "page",
+    [README, *(pytest.param(page, marks=pytest.mark.long) for page in (GETTING_STARTED, CHAT))],
+    ids=lambda page: page.name,
 )
 def test_every_example_runs_and_prints_what_the_page_says(
     page: Path, tmp_path: Path, server_of_the_reader: dict[str, str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -102,3 +102,40 @@ def test_what_is_taken_by_another_is_declined(market: Market, faults: Faults) ->
     report = swept(first)
     assert (report.admitted, report.declined) == (1, 1)
     assert sorted(str(status_of(run)) for run in (first, second)) == ["declined", "pending"]
+
+
+def test_a_row_that_keeps_failing_is_tried_by_each_run_and_keeps_none_of_them_from_going_on(
+    market: Market, faults: Faults
+) -> None:
+    stubborn = drafted(market)[0]
+    faults.plant(COMMIT, DENIED, times=None)
+    report = swept(stubborn)
+    assert (report.failed, report.complete) == ((stubborn.booking_id,), True)
+    # From now on its creation lies before what a run looks through, and so would that of whatever came after it.
+    much_later = datetime.fromisoformat(report.until) + timedelta(hours=1)
+    for _ in range(2):
+        report = swept(stubborn, now=much_later)
+        assert report.failed == (stubborn.booking_id,)
+        assert datetime.fromisoformat(report.until) == much_later
+        assert swept(stubborn, now=much_later, budget=timedelta(seconds=-1)).failed == (stubborn.booking_id,)
+    faults.clear()
+    report = swept(stubborn, now=much_later)
+    assert (report.failed, report.admitted) == ((), 1)
+
+
+def test_a_row_that_has_failed_for_a_week_is_given_up(market: Market, faults: Faults) -> None:
+    stubborn = drafted(market)[0]
+    faults.plant(COMMIT, DENIED, times=None)
+    assert swept(stubborn).failed == (stubborn.booking_id,)
+    assert swept(stubborn, now=datetime.now(UTC) + timedelta(days=8)).failed == ()
+
+
+def test_no_row_that_fails_is_forgotten_however_many_do(market: Market, faults: Faults) -> None:
+    runs = drafted(market, 23)
+    faults.plant(COMMIT, DENIED, times=None)
+    report = swept(runs[0])
+    assert (len(report.failed), report.complete) == (20, True)
+    faults.clear()
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    assert swept(runs[0], now=ends).admitted + swept(runs[0], now=ends).admitted == 23
+    assert {status_of(run) for run in runs} == {Status.PENDING}

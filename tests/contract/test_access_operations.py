@@ -39,9 +39,12 @@ from massage_link.domain.tables import (
     THERAPISTS,
 )
 from massage_link.errors import (
+    AmountTooLarge,
     CredentialRequired,
+    IdempotencyMismatch,
     IllegalTransition,
     InvalidInput,
+    InvalidMoney,
     MassageLinkError,
     NotAllowed,
     NotFound,
@@ -373,6 +376,64 @@ def test_nobody_talks_as_somebody_else(shop: Shop) -> None:
     assert [row["kind"] for row in said] == ["system", "user"]
 
 
+# --- money ------------------------------------------------------------------------------------------------------------
+def _corrections(name: str) -> Callable[[MassageLink, Booking, str], Any]:
+    return lambda link, booking, key: getattr(link.commissions, name)(
+        booking.id, Money(100, "EUR"), key=key, reason="as it was"
+    )
+
+
+MONEY: Mapping[str, Callable[[MassageLink, Booking, str], Any]] = {
+    "commissions.refund": _corrections("refund"),
+    "commissions.adjust": _corrections("adjust"),
+    "commissions.pay_out": lambda link, booking, key: link.commissions.pay_out(key, therapist_id=booking.therapist_id),
+}
+
+
+@pytest.mark.parametrize("name", MONEY)
+def test_only_ops_and_the_key_move_money(shop: Shop, name: str) -> None:
+    for number, part in enumerate(PARTS):
+        booking = shop.key.bookings.complete(shop.booking(Status.ACCEPTED).id)
+        stranger: Outcome = NotFound if part in STRANGERS and name != "commissions.pay_out" else NotAllowed
+        expected: Outcome = True if part in {"ops", "key"} else CredentialRequired if part == "guest" else stranger
+        assert _outcome(MONEY[name], shop.links[part], booking, f"k{number}-{shop.direct_write}") == expected, part
+        entries = list(shop.key.commissions.entries(booking.id))
+        assert len(entries) == (3 if expected is True else 2), part
+        if expected is True:
+            assert entries[-1].actor == ("ops" if part == "key" else shop.id_of(part))
+
+
+def test_a_statement_is_for_the_therapist_and_for_ops(shop: Shop) -> None:
+    booking = shop.key.bookings.complete(shop.booking(Status.ACCEPTED).id)
+    whole = shop.key.commissions.statement(booking.therapist_id, "2020-01-01..2100-01-01")
+    assert booking.id in {line.booking_id for line in whole.accounts[0].lines}
+    for part, link in shop.links.items():
+        refusal: Outcome = CredentialRequired if part == "guest" else NotAllowed
+        allowed = part in {"therapist", "ops", "key"}
+        ask = link.commissions.statement
+        found = _outcome(ask, booking.therapist_id, "2020-01-01..2100-01-01")
+        assert found == (True if allowed else refusal), part
+        if allowed:
+            assert ask(booking.therapist_id, "2020-01-01..2100-01-01") == whole
+
+
+def test_ops_give_back_through_the_function_once_for_a_key_and_are_told_the_same_errors(shop: Shop) -> None:
+    ops = shop.links["ops"].commissions
+    booking = shop.key.bookings.complete(shop.booking(Status.ACCEPTED).id)
+    first, again = (ops.refund(booking.id, Money(5, "EUR"), key="k", reason="so") for _ in range(2))
+    assert first.columns() == again.columns()
+    with pytest.raises(IdempotencyMismatch, match="use a new key"):
+        ops.refund(booking.id, Money(6, "EUR"), key="k", reason="so")
+    with pytest.raises(AmountTooLarge, match=r"95\.00 EUR left"):
+        ops.refund(booking.id, Money(9_501, "EUR"), key="l", reason="so")
+    with pytest.raises(InvalidInput, match="a reason is needed"):
+        ops.adjust(booking.id, Money(5, "EUR"), key="m", reason=" ")
+    with pytest.raises(InvalidMoney, match="paid in EUR"):
+        ops.adjust(booking.id, Money(5, "JPY"), key="m", reason="so")
+    with pytest.raises(InvalidInput, match="is not a key"):
+        ops.pay_out("no key")
+
+
 # --- a stranger learns nothing ----------------------------------------------------------------------------------------
 def _run(shop: Shop, part: Part, command: str, arguments: Mapping[str, Any]) -> tuple[int, Any]:
     execution = shop.links[part].send(execute("commands", {"command": command, "arguments": arguments}))
@@ -386,6 +447,10 @@ _MORE: Mapping[str, Mapping[str, Any]] = {
     "bookings.no_show": {"reason": "Waited."},
     "chat.send": {"body": "Hello?", "clientId": "c1"},
     "chat.mark_read": {"n": 1},
+    **{
+        name: {"amountMinor": 1, "currency": "EUR", "key": "k", "reason": "so"}
+        for name in ("commissions.refund", "commissions.adjust")
+    },
     "chat.edit": {"n": 2, "body": "Hello?", "clientId": "c1"},
     "chat.delete": {"n": 2, "clientId": "c1"},
 }
@@ -445,6 +510,8 @@ _RESOURCES: Mapping[str, type[Resource]] = {
 }
 _COVERED = {
     *READS,
+    *MONEY,
+    "commissions.statement",
     *(f"bookings.{command.value}" for command in MOVES),
     "bookings.request",
     "bookings.quote_cancellation",

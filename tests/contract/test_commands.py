@@ -81,6 +81,7 @@ async def test_a_booking_goes_all_its_ways_through_commands_alone(acting: Everyb
     sent = await customer.chat.send(booking.id, "Is there a lift?")
     assert (sent.sender_id, sent.n) == (salon.people.customer.id, 3)  # after two lines: opened, accepted
     assert (await therapist.chat.mark_read(booking.id, 3)).n == 3
+    await _talk_about(booking, acting)
     moved = await therapist.bookings.reschedule(booking.id, booking.starts_at + HOUR)
     assert moved.starts_at == booking.starts_at + HOUR
     assert (await therapist.bookings.start(booking.id)).status is Status.IN_PROGRESS
@@ -91,6 +92,19 @@ async def test_a_booking_goes_all_its_ways_through_commands_alone(acting: Everyb
     told = [each.client_id for each in await all_of(therapist.chat.messages(booking.id)) if each.kind.value == "system"]
     assert told == ["opened", "event:2", "event:3", "event:4", "event:5"]
     assert (await therapist.commissions.get(booking.id)).commission == Money(2_852, "EUR")
+
+
+async def _talk_about(booking: Booking, acting: Everybody) -> None:
+    """What else there is to do in a conversation."""
+    customer, ops = acting["customer"], acting["ops"]
+    sent = await customer.chat.send(booking.id, "Is there a lfit?")
+    assert (await customer.chat.edit(booking.id, sent.n, "Is there a lift?")).refers_to == sent.n
+    assert (await customer.chat.delete(booking.id, sent.n)).refers_to == sent.n
+    here = await customer.chat.appear(booking.id, typing=True)
+    assert here is not None
+    assert (here.user_id, here.typing) == (booking.customer_id, True)
+    assert (await ops.chat.freeze(booking.id)).status.value == "frozen"
+    assert (await ops.chat.reopen(booking.id)).status.value == "open"
 
 
 async def test_the_other_ways_a_booking_ends(acting: Everybody, salon: Salon) -> None:
@@ -107,10 +121,12 @@ async def test_the_other_ways_a_booking_ends(acting: Everybody, salon: Salon) ->
 
 
 def test_these_tests_run_every_command() -> None:
-    """The two tests above, command by command."""
+    """The two tests above, command by command; what is for ops, tests of their own run."""
     moves = ("accept", "decline", "cancel", "start", "complete", "no_show", "reschedule")
-    others = {"bookings.request", "bookings.quote_cancellation", "chat.send", "chat.mark_read", "availability.slots"}
-    assert set(COMMANDS) == {f"bookings.{move}" for move in moves} | others
+    others = {"bookings.request", "bookings.quote_cancellation", "availability.slots"}
+    chat = {f"chat.{name}" for name in ("send", "edit", "delete", "mark_read", "appear", "freeze", "reopen")}
+    ops = {f"commissions.{name}" for name in ("adjust", "pay_out", "refund")}
+    assert set(COMMANDS) == {f"bookings.{move}" for move in moves} | others | chat | ops
 
 
 # --- the same errors as by key ----------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +10,8 @@ import httpx
 import pytest
 from appwrite.query import Query
 
-from deployed import deployed
 from faults import Faults
-from marketplace import LinkMaker, Person, Server, all_of, gathered
+from marketplace import LinkMaker, Person, all_of, gathered
 from massage_link import AsyncMassageLink, Booking
 from massage_link.domain.chat import MessageKind, RoomStatus
 from massage_link.domain.tables import CHAT_MESSAGES, CHAT_READS, CHAT_ROOMS
@@ -29,20 +27,7 @@ from massage_link.errors import (
 )
 from massage_link.usecases.ports import Ports
 from massage_link.wire.rows import create_row, update_row
-from salon import Salon, opened
-
-
-@pytest.fixture(scope="module")
-def salon() -> Iterator[Salon]:
-    """A server with functions and everybody who acts on it."""
-    with deployed(direct_write=False) as server, opened(server) as salon:
-        yield salon
-
-
-@pytest.fixture
-def server(salon: Salon) -> Server:
-    """The server with the functions."""
-    return salon.server
+from salon import Salon
 
 
 @dataclass(frozen=True)
@@ -111,9 +96,9 @@ class Talk:
 
 
 @pytest.fixture(params=["by key", "as users"])
-async def talk(request: pytest.FixtureRequest, links: LinkMaker, salon: Salon) -> Talk:
+async def talk(request: pytest.FixtureRequest, desks: LinkMaker, salon: Salon) -> Talk:
     """A booking whose two people talk."""
-    key = links()
+    key = desks()
     booking = await key.bookings.request(**salon.wish())
     return Talk(key, salon, booking, request.param == "by key")
 

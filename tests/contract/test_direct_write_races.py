@@ -244,6 +244,31 @@ PRANKS: Mapping[str, Prank] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("column", "declined"),
+    [("priceMinor", True), ("durationMinutes", True), ("bufferMinutes", False), ("version", False)],
+)
+@pytest.mark.parametrize("service", [SERVICE, "Hot stone"])
+def test_a_number_that_was_raised_beyond_what_its_column_allows_does_not_keep_a_draft_from_being_judged(
+    stage: Stage, column: str, declined: bool, service: str
+) -> None:
+    """Appwrite's increment minds no bounds, and every later write to such a row is refused until they hold again."""
+    row_id = stage.salon.market.someone("d")
+    before = {"priceMinor": 9_505, "durationMinutes": 60, "bufferMinutes": 10, "version": 1}
+    stage.alice.create(row_id, stage.wish(stage.salon.market.start(), service=service, **before))
+    raised = stage.alice.http.patch(f"{stage.alice.rows}/{row_id}/{column}/increment", json={"value": 1_000_000_000})
+    if raised.status_code == 200 and column == "priceMinor":  # a price may be that high
+        raised = stage.alice.http.patch(f"{stage.alice.rows}/{row_id}/{column}/increment", json={"value": 10**14})
+    assert raised.status_code == 200, raised.text
+    booking = stage.admit(row_id, Steps())
+    expected = Status.DECLINED if declined or service != SERVICE else Status.PENDING
+    assert (booking is None) is (expected is Status.DECLINED), stage.errors
+    stage.link.run(sweep(stage.link.ports))
+    assert check_whole(stage, row_id) is expected
+    check_visible(stage)
+    stage.forget()
+
+
 def _commits(calls: list[str]) -> bool:
     return any(call.startswith("PATCH") and "/transactions/" in call for call in calls)
 

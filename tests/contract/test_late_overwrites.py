@@ -8,13 +8,13 @@ included.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from emulator_live import until
-from marketplace import PATIENCE
+from marketplace import PATIENCE, own_database
 from massage_link import Booking, MassageLink, Status
 from massage_link.domain.booking import BookingEvent
 from massage_link.domain.tables import BOOKINGS, COMMISSIONS
@@ -23,7 +23,7 @@ from massage_link.usecases.commissions import ensure_commission
 from massage_link.usecases.sweep import sweep
 from massage_link.wire.call import Call, nothing, path
 from massage_link.wire.rows import with_ids
-from salon import Salon
+from salon import Salon, opened
 
 _FORGED = {"priceMinor": 1, "status": "completed", "version": 9_000_000, "note": "forged"}
 _MOVES: dict[str, Callable[[MassageLink, Booking, Salon], Booking]] = {
@@ -116,11 +116,37 @@ async def test_nothing_is_computed_from_a_row_that_was_overwritten(salon: Salon)
     assert salon.link.commissions.get(before.id).gross == before.price
 
 
-async def test_the_sweeper_makes_anew_what_no_event_told_of(salon: Salon) -> None:
-    before = await _admitted(salon)
-    _overwrite(salon, before, _all_rights(salon))
-    salon.link.run(sweep(salon.link.ports))
-    await _as_it_was(salon, before)
+@pytest.fixture(scope="module")
+def unheard(salon: Salon) -> Iterator[Salon]:
+    """The same server with a database of these tests alone, of which no function hears."""
+    with own_database(salon.server, direct_write=True) as shop, opened(shop) as quiet:
+        yield quiet
+
+
+async def _admitted_by_hand(salon: Salon) -> Booking:
+    booking_id = salon.market.someone("d")
+    async with salon.client(salon.people.customer) as customer:
+        await customer.post(salon.rows, json={"rowId": booking_id, "data": salon.draft()})
+    booking = salon.link.run(admit_booking(salon.link.ports, booking_id))
+    assert booking is not None
+    return salon.link.bookings.get(booking_id)
+
+
+async def test_the_sweeper_makes_anew_what_no_event_told_of(unheard: Salon) -> None:
+    before = await _admitted_by_hand(unheard)
+    _overwrite(unheard, before, _all_rights(unheard))
+    unheard.link.run(sweep(unheard.link.ports))
+    await _as_it_was(unheard, before)
+
+
+async def test_the_sweeper_makes_anew_even_what_was_booked_long_ago(unheard: Salon) -> None:
+    """An upsert in a transaction whose author may not read what it writes causes no event at all."""
+    before = await _admitted_by_hand(unheard)
+    long_ago = {"$createdAt": "2020-01-01T00:00:00.000+00:00"}
+    unheard.link.send(Call("PATCH", _row(unheard, before.id), nothing, {"data": long_ago}))
+    _overwrite(unheard, before, _all_rights(unheard)[1:])
+    unheard.link.run(sweep(unheard.link.ports))
+    await _as_it_was(unheard, before)
 
 
 async def test_two_who_restore_a_booking_at_once_agree(salon: Salon) -> None:

@@ -218,10 +218,18 @@ def test_a_young_booking_may_wait_for_its_commission_when_asked(till: Till) -> N
     assert (report.ok, report.waiting, report.bookings) == (True, 1, 0)
 
 
+def test_a_clock_that_is_behind_the_server_s_hides_nothing(till: Till) -> None:
+    booking = till.link.bookings.request(**till.market.wish())
+    with till.at(datetime.now(UTC) - timedelta(hours=1)) as behind:
+        report = behind.run(check_ledger(behind.ports))
+    assert faults(report) == [(Fault.NO_COMMISSION, booking.id)]
+
+
 def test_more_bookings_than_a_page_are_all_looked_at(till: Till) -> None:
     ids = [till.link.bookings.request(**till.market.wish()).id for _ in range(95)]
     seen: list[int] = []
     report = till.link.run(reconcile(till.link.ports, advance=seen.append))
+    assert (report.bookings, report.waiting) == (95, 0)
     assert sorted(finding.row_id for finding in report.findings) == sorted(ids)
     assert (report.repaired, report.ok) == (95, True)
     assert sum(seen) == 95 + 95 + 95

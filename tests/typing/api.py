@@ -14,11 +14,16 @@ from massage_link import (
     Booking,
     BookingEvent,
     ChatMessage,
+    ChatRead,
     ChatRoom,
     Commission,
+    CommissionEntry,
+    Conversation,
     HealthReport,
     MassageLink,
     Money,
+    PayoutReport,
+    Statement,
 )
 from massage_link.domain.calendar import FreeSlot
 from massage_link.realtime import BlockingSubscriber, Change, Subscriber
@@ -42,7 +47,17 @@ def blocking(link: MassageLink, when: datetime) -> None:
     assert_type(link.availability.slots("tom", "Swedish", when, when), list[FreeSlot])
     assert_type(link.chat.send(booking.id, "hello", sender_id="anna"), ChatMessage)
     assert_type(link.chat.room(booking.id), ChatRoom)
+    assert_type(link.chat.edit(booking.id, 2, "hello!", sender_id="anna"), ChatMessage)
+    assert_type(link.chat.conversation(booking.id), Conversation)
+    assert_type(link.chat.unread(booking.id, user_id="tom"), int)
+    assert_type(link.chat.reads(booking.id), Iterator[ChatRead])
+    assert_type(link.chat.watch_reads(), BlockingSubscriber[ChatRead])
+    with link.chat.reading(user_id="tom") as reading:
+        reading.seen(booking.id, 2)
     assert_type(link.commissions.get(booking.id), Commission)
+    assert_type(link.commissions.refund(booking.id, booking.price, key="k", reason="ill"), CommissionEntry)
+    assert_type(link.commissions.statement("tom", "2026-11"), Statement)
+    assert_type(link.commissions.pay_out("2026-11"), PayoutReport)
     assert_type(link.as_user("anna"), MassageLink)
     assert_type(link.verify_integration(deep=True), HealthReport)
     assert_type(link.bookings.watch(), BlockingSubscriber[Booking])
@@ -66,7 +81,13 @@ async def awaited(link: AsyncMassageLink, when: datetime) -> None:
     assert_type(link.bookings.list(), AsyncIterator[Booking])
     assert_type(await link.availability.slots("tom", "Swedish", when, when), list[FreeSlot])
     assert_type(await link.chat.send(booking.id, "hello", sender_id="anna"), ChatMessage)
+    assert_type(await link.chat.delete(booking.id, 2, sender_id="anna"), ChatMessage)
+    assert_type(await link.chat.reopen(booking.id), ChatRoom)
+    assert_type(link.chat.reads(booking.id), AsyncIterator[ChatRead])
+    async with link.chat.reading(user_id="tom") as reading:
+        reading.seen(booking.id, 2)
     assert_type(await link.commissions.get(booking.id), Commission)
+    assert_type(await link.commissions.pay_out("2026-11", dry_run=True), PayoutReport)
     assert_type(await link.verify_integration(), HealthReport)
     watching = link.as_user("tom").bookings.watch()
     assert_type(watching, Subscriber[Booking])

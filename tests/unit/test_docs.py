@@ -70,7 +70,7 @@ def test_the_python_examples_call_what_is_there() -> None:
 
 
 def test_every_command_of_the_page_for_javascript_is_there() -> None:
-    named = set(re.findall(r"[`']((?:bookings|chat|availability)\.\w+)[`']", JS))
+    named = set(re.findall(r"[`']((?:bookings|chat|commissions|availability)\.\w+)[`']", JS))
     assert named == set(COMMANDS)
 
 

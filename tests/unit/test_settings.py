@@ -153,6 +153,23 @@ def test_a_function_learns_from_its_runtime_where_it_is(monkeypatch: pytest.Monk
     }
 
 
+def test_a_function_goes_where_its_own_variable_says_when_the_runtime_is_told_a_name_that_leads_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _set(
+        monkeypatch,
+        APPWRITE_FUNCTION_API_ENDPOINT="http://localhost/v1",
+        APPWRITE_FUNCTION_PROJECT_ID="shop",
+        MASSAGE_LINK_FUNCTION_ENDPOINT="http://192.168.1.10/v1/",
+    )
+    assert FunctionSettings.load().endpoint == "http://192.168.1.10/v1"
+    _set(monkeypatch, MASSAGE_LINK_FUNCTION_ENDPOINT="192.168.1.10")
+    with pytest.raises(SettingsError, match="MASSAGE_LINK_FUNCTION_ENDPOINT"):
+        FunctionSettings.load()
+    _set(monkeypatch, MASSAGE_LINK_FUNCTION_ENDPOINT="")
+    assert FunctionSettings.load().endpoint == "http://localhost/v1"
+
+
 def test_a_function_outside_of_a_runtime_says_so() -> None:
     with pytest.raises(SettingsError, match="APPWRITE_FUNCTION_API_ENDPOINT is not set") as refusal:
         FunctionSettings.load()

@@ -13,6 +13,8 @@ from typer.core import TyperGroup
 
 from massage_link import __version__
 from massage_link.cli import (
+    bookings,
+    chat,
     commissions,
     demo,
     emulator,
@@ -70,7 +72,10 @@ app = typer.Typer(
 )
 app.add_typer(schema.app, name="schema")
 app.add_typer(functions.app, name="functions")
+app.add_typer(bookings.app, name="bookings")
+app.add_typer(chat.app, name="chat")
 app.add_typer(commissions.app, name="commissions")
+app.command()(bookings.book)
 app.command()(demo.demo)
 app.command()(health.health)
 app.command()(init.init)

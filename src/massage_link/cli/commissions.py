@@ -173,7 +173,7 @@ def payout(
 ) -> None:
     """Pay what is due, booking by booking; repeated under the same name it goes on where it stopped.
 
-    Prints who is to get how much. Exit code 1 when a booking could not be paid; repeat the batch.
+    Prints who is to get how much. Exit code 1 when the batch is not at its end: repeat it.
     """
     import json
 
@@ -186,7 +186,7 @@ def payout(
         typer.echo(json.dumps(report.as_json()))
     else:
         print_payout(report)
-    if report.failed:
+    if report.failed or not report.complete:
         raise typer.Exit(1)
 
 

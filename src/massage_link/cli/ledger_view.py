@@ -131,3 +131,5 @@ def print_payout(report: PayoutReport) -> None:
         typer.echo(f"Left to a later batch: {left} of which more is owed back than this one pays.")
     for booking_id in report.failed:
         typer.echo(f"{booking_id} could not be paid; repeat the batch.", err=True)
+    if not report.complete:
+        typer.echo("Time ran out; repeat the batch to go on.", err=True)

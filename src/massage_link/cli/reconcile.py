@@ -11,8 +11,11 @@ from massage_link.cli.progress import Bar
 from massage_link.cli.tables import counted, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from massage_link.domain.reconciliation import Amounts, CurrencyCheck, Finding
     from massage_link.usecases.reconciliation import Report
+    from massage_link.wire.call import Flow
 
 __all__ = ["reconcile"]
 
@@ -36,6 +39,7 @@ def reconcile(
     """
     import json
     from datetime import timedelta
+    from functools import partial
 
     from massage_link.client.link import MassageLink
     from massage_link.domain.reconciliation import REPAIRABLE
@@ -57,13 +61,9 @@ def reconcile(
     with MassageLink.from_env(env_file) as link, Bar() as bar:
         link.require_key("reconcile")
         bar.start(None)
-        how = {"full": full, "found": found, "advance": lambda rows: bar.advance("rows", rows)}
-        looks_only = check or dry_run
-        waits = timedelta(seconds=settle)
-        flow = (
-            check_ledger(link.ports, settle=waits, **how) if looks_only else mend(link.ports, settle=waits, **how)  # type: ignore[arg-type]
-        )
-        report = link.run(flow)
+        look: Callable[..., Flow[Report]] = check_ledger if check or dry_run else mend
+        waits, advance = timedelta(seconds=settle), partial(bar.advance, "rows")
+        report = link.run(look(link.ports, full=full, settle=waits, found=found, advance=advance))
     if as_json:
         told = {**report.as_json(), "findings": [_finding_json(each) for each in findings]}
         typer.echo(json.dumps(told))

@@ -166,7 +166,7 @@ class CommissionOperations(Resource):
         while True:
             report = yield from self._remote("commissions.pay_out", asked, payout_report)
             paid += report.paid
-            if report.complete or dry_run:
+            if report.complete or dry_run or not report.paid:  # one that pays nothing would not get any further
                 return replace(report, paid=paid)
 
     def _correct(self, name: str, booking_id: str, amount: Money, key: str, reason: str) -> Flow[CommissionEntry]:

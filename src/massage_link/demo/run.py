@@ -38,7 +38,7 @@ __all__ = ["DemoFailed", "Kept", "Outcome", "Progress", "functions_folder", "run
 #: Bookings under way at once: the server, two function processes and all the people share the machine's cores.
 _AT_ONCE = 2
 #: Seconds to wait for one thing to be seen before it counts as lost.
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 #: Seconds to listen on after the last booking: a duplicate would come on the heels of what it repeats.
 _LINGER = 0.2
 #: Seconds between looks whether the server still runs.

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.alias_generators import to_camel
 
 from massage_link.domain.booking import Booking, Status
 from massage_link.domain.rows import Row, UtcDatetime
@@ -31,6 +32,14 @@ def _readable(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime | Non
     return instant
 
 
+def _bounds() -> Iterable[tuple[str, tuple[int, int]]]:
+    for name, field in Booking.model_fields.items():
+        rules = {rule: getattr(each, rule) for each in field.metadata for rule in ("ge", "le") if hasattr(each, rule)}
+        if len(rules) == 2:
+            yield name, (rules["ge"], rules["le"])
+
+
+_BOUNDS: Mapping[str, tuple[int, int]] = dict(_bounds())
 _Instant = Annotated[UtcDatetime | None, WrapValidator(_readable)]
 
 
@@ -49,6 +58,7 @@ class Draft(Row):
     price_minor: int | None = None
     currency: str | None = None
     status: str | None = None
+    version: int | None = None
     customer_name: str | None = None
     note: str | None = None
     canary: Annotated[bool | None, Field(repr=False)] = None
@@ -57,6 +67,20 @@ class Draft(Row):
     def authors(self) -> frozenset[str]:
         """Ids of the users who can have written it."""
         return authors_of(self.permissions)
+
+    @property
+    def out_of_bounds(self) -> dict[str, int]:
+        """Columns whose numbers the table does not allow, by wire name, with the nearest that it does.
+
+        Appwrite's increment takes no notice of a column's bounds. From then on every other write to the row is refused,
+        its permissions included, until the number is put right.
+        """
+        found: dict[str, int] = {}
+        for name, (least, most) in _BOUNDS.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                found[to_camel(name)] = min(max(value, least), most)
+        return found
 
 
 def authors_of(permissions: Iterable[str]) -> frozenset[str]:

@@ -13,7 +13,7 @@ from massage_link.domain.chat import SYSTEM_SENDER, ChatMessage, MessageKind, me
 from massage_link.domain.money import Money
 from massage_link.domain.states import LIVE
 
-__all__ = ["OPENED", "event_client_id", "freeze_time", "line", "opening_line"]
+__all__ = ["OPENED", "ended_by_its_change", "event_client_id", "freeze_time", "line", "opening_line"]
 
 #: Client id of the message with which every room begins.
 OPENED = "opened"
@@ -26,7 +26,7 @@ _DONE: Mapping[BookingEventType, str] = {
     BookingEventType.NO_SHOW: "Noted as a no-show",
     BookingEventType.RESCHEDULED: "Moved",
 }
-#: States whose end is that of the appointment; all others that are not live end when they are entered.
+#: States in which it has ended with the appointment.
 _TAKEN_PLACE = frozenset({Status.COMPLETED, Status.NO_SHOW})
 
 
@@ -56,8 +56,12 @@ def freeze_time(booking: Booking, changed_at: datetime, after: timedelta) -> dat
         after: how long after its end; the end of one that did not take place is when that was decided.
 
     """
-    ended = booking.ends_at if booking.status in LIVE | _TAKEN_PLACE else changed_at
-    return ended + after
+    return (changed_at if ended_by_its_change(booking) else booking.ends_at) + after
+
+
+def ended_by_its_change(booking: Booking) -> bool:
+    """Whether the appointment does not take place, so that its end is when that was decided."""
+    return booking.status not in LIVE | _TAKEN_PLACE
 
 
 def _system_message(room_id: str, n: int, client_id: str, body: str, at: datetime) -> ChatMessage:

@@ -41,11 +41,18 @@ _TOO_LARGE = {
     "version": VERSION,
 }
 _NOT_FOUND = b'<!DOCTYPE html><html lang="en"><head><title>Not found</title></head><body>Not found</body></html>'
+# What a page of another origin may send, as the real server lists it; browsers refuse calls with any other header.
 _CORS = (
-    "X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Session, X-Appwrite-JWT, X-Appwrite-Timestamp, "
-    "X-Fallback-Cookies, X-SDK-Version, X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-Appwrite-Response-Format, "
-    "Content-Type, Content-Range"
+    "Accept, Origin, Cookie, Set-Cookie, Content-Type, Content-Range, X-Appwrite-Project, X-Appwrite-Key, "
+    "X-Appwrite-Dev-Key, X-Appwrite-Locale, X-Appwrite-Mode, X-Appwrite-JWT, X-Appwrite-Organization, "
+    "X-Appwrite-Response-Format, X-Appwrite-Timeout, X-Appwrite-ID, X-Appwrite-Timestamp, X-Appwrite-Session, "
+    "X-Appwrite-Platform, X-Appwrite-Impersonate-User-Id, X-Appwrite-Impersonate-User-Email, "
+    "X-Appwrite-Impersonate-User-Phone, X-SDK-Version, X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-SDK-GraphQL, "
+    "X-SDK-Profile, Range, Cache-Control, Expires, Pragma, X-Fallback-Cookies, X-Requested-With, X-Forwarded-For, "
+    "X-Forwarded-User-Agent"
 )
+# Services of which this server has every route of the paths that it has: another method there is none of Appwrite's.
+_WHOLE = ("tablesdb", "databases")
 
 
 class DropConnection(Exception):
@@ -126,7 +133,7 @@ class App:
 
     async def _dispatch(self, call: Call) -> Reply:
         if call.method == "OPTIONS":
-            return Reply(None, 204, [("Access-Control-Allow-Headers", _CORS)])
+            return Reply(None, 204, [("Access-Control-Allow-Headers", _CORS), ("Access-Control-Max-Age", "86400")])
         if not call.path.startswith((_BASE, "/_emulator/")):
             return self._unknown(call, call.path)
         method = "GET" if call.method == "HEAD" else call.method
@@ -152,7 +159,9 @@ class App:
         return reply
 
     def _unknown(self, call: Call, path: str) -> Reply:
-        if call.path.startswith(_BASE) and path.partition("/")[0] in _SERVICES:
+        service = path.partition("/")[0]
+        wrong_method = service in _WHOLE and self.router.knows(path)
+        if call.path.startswith(_BASE) and service in _SERVICES and not wrong_method:
             raise AppwriteError("emulator_not_implemented", f"{call.method} {call.path}")
         return Reply(_NOT_FOUND, 404, content_type="text/html; charset=UTF-8")
 

@@ -95,6 +95,14 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     ),
     "column_type_invalid": (400, "The column type is invalid."),
     "column_value_invalid": (400, "{0}"),
+    "column_invalid_resize": (
+        400,
+        "Existing data is too large for new size, truncate your existing data then try again.",
+    ),
+    "attribute_invalid_resize": (
+        400,
+        "Existing data is too large for new size, truncate your existing data then try again.",
+    ),
     "column_default_unsupported": (400, "Default values cannot be set for array or required columns."),
     "column_format_unsupported": (400, "The requested format is not supported for this column."),
     "attribute_not_found": (404, "Attribute with the requested key '{0}' could not be found."),
@@ -151,7 +159,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "document_update_conflict": (409, "Remote document is newer than local."),
     "transaction_not_found": (404, "Transaction with the requested ID '{0}' could not be found."),
     "transaction_not_ready": (400, "The transaction is not ready yet. Please try again later."),
-    "transaction_expired": (410, "The transaction has expired. Please create a new transaction and try again."),
+    "transaction_expired": (500, "Server Error"),  # meant to be a 410, which the server is not set to let out
     "transaction_conflict": (409, "The transaction has a conflict. Please resolve the conflict and try again."),
     "transaction_limit_exceeded": (400, "{0}"),
     "key_not_found": (404, "Key with the requested ID could not be found."),

@@ -2,107 +2,104 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import AppwriteError, invalid_param
 from .kernel import fold
-from .query import Query, invalid, parse_all
+from .query import Listing, Query, invalid, listing, parse_all
+from .sqlite import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from .routing import Call
     from .sqlite import Document
-from .values import INT_MAX, number_text
 
-_DEFAULT_LIMIT = 25
-_OWN = ("$id", "$createdAt", "$updatedAt", "$sequence")
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What queries may ask of a list, in the form in which a table says it of its rows."""
+
+    columns: Mapping[str, Mapping[str, Any]]
+    doc: Mapping[str, Any] = field(default_factory=lambda: {"indexes": []})
 
 
 def page(
-    call: Call, documents: Sequence[Document], *, id_key: str = "$id", known: Collection[str] | None = None
+    call: Call,
+    documents: Sequence[Document],
+    known: Mapping[str, str],
+    *,
+    id_key: str = "$id",
+    selectable: bool = False,
 ) -> tuple[list[Document], int]:
-    """The part of `documents` that the call's `queries` and `search` ask for, and how many match in all.
+    """The part of `documents` (oldest first) that the call's `queries` and `search` ask for, and how many match in all.
 
-    `known` names the attributes that may be asked for beside the server's own; None: any.
+    `known` names the attributes that may be asked for beside the server's own, each with its type (`[]` for a list).
     Raises AppwriteError: 400 for bad queries, 501 for methods that make no sense in memory.
     """
-    found = list(documents)
+    found = list(enumerate(documents))
     search = call.query.get("search")
     if isinstance(search, str) and search:
-        found = [doc for doc in found if _mentions(doc, fold(search))]
-    queries = _checked_queries(call, known)
-    limit, offset, cursor = _DEFAULT_LIMIT, 0, None
-    for query in queries:
-        if query.method == "limit":
-            limit = _whole(query, 1)
-        elif query.method == "offset":
-            offset = _whole(query, 0)
-        elif query.method in ("cursorAfter", "cursorBefore"):
-            cursor = query
-        elif query.method in ("orderAsc", "orderDesc"):
-            key = query.attribute or "$createdAt"
-            found.sort(key=lambda doc, key=key: _rank(doc.get(key)), reverse=query.method == "orderDesc")  # type: ignore[misc]
-        elif query.method != "select":
-            found = [doc for doc in found if matches(query, doc)]
-    total = len(found)
-    if cursor is not None:
-        return _beside(found, cursor, limit, id_key), total
-    return found[offset : offset + limit], total
+        found = [(place, doc) for place, doc in found if _mentions(doc, fold(search))]
+    wanted = _wanted(call, known, selectable=selectable)
+    found = [(place, doc) for place, doc in found if all(matches(query, doc) for query in wanted.filters)]
+    for attribute, way in reversed(wanted.orders):
+        found.sort(key=partial(_rank, attribute), reverse=way == "DESC")
+    total = len(found) if is_counted(call) else 0
+    shown = [doc for _, doc in found]
+    if wanted.cursor is not None:
+        return _beside(shown, wanted, id_key), total
+    return shown[wanted.offset : wanted.offset + wanted.limit], total
 
 
-def _checked_queries(call: Call, known: Collection[str] | None) -> list[Query]:
-    """The queries; what is wrong with them is said about the parameter, other than for rows."""
+def is_counted(call: Call) -> bool:
+    """Whether a list is to say how many match: `total` is a text that PHP makes a boolean of, so "false" is true.
+
+    Raises AppwriteError (400).
+    """
+    total = call.query.get("total", "true")
+    if total not in ("true", "false", "1", "0"):
+        raise invalid_param("total", "Value must be a valid boolean")
+    return bool(total != "0")
+
+
+def _wanted(call: Call, known: Mapping[str, str], *, selectable: bool) -> Listing:
+    """What the queries ask for; what is wrong with them is said about the parameter, other than for rows."""
+    shape = _Shape(
+        {key: {"key": key, "type": kind.removesuffix("[]"), "array": "[]" in kind} for key, kind in known.items()}
+    )
     try:
         queries = parse_all(call.query.get("queries"))
-        for query in queries if known is not None else ():
-            _check_attribute(query, known or ())
+        if not selectable and any(query.method == "select" for query in queries):
+            raise invalid("Invalid query method: select")
+        return listing(shape, queries, call.emulator.clock)
     except AppwriteError as error:
         if error.type == "general_query_invalid":
             raise invalid_param("queries", error.message) from error
         raise
-    return queries
-
-
-def _check_attribute(query: Query, known: Collection[str]) -> None:
-    if query.method in ("and", "or"):
-        for nested in query.values:
-            _check_attribute(nested, known)
-    elif query.attribute and query.attribute not in known and query.attribute not in _OWN:
-        raise invalid(f"Invalid query: Attribute not found in schema: {query.attribute}")
 
 
 def _mentions(doc: Mapping[str, Any], text: str) -> bool:
     return any(text in fold(doc[key]) for key in ("$id", "name", "email", "phone") if isinstance(doc.get(key), str))
 
 
-def _whole(query: Query, least: int) -> int:
-    value = query.values[0] if query.values else None
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = -1
-    if number < least:
-        span = f"between {least} and {number_text(INT_MAX)}"
-        why = f"Invalid query: Invalid {query.method}: Value must be a valid range {span}"
-        raise invalid_param("queries", why)
-    return number
-
-
-def _rank(value: Any) -> tuple[int, Any]:
+def _rank(key: str, entry: tuple[int, Document]) -> tuple[int, Any]:
+    place, doc = entry
+    value = place if key == "$sequence" else doc.get(key)
     if value is None:
         return (0, 0)
-    return (1, fold(value)) if isinstance(value, str) else (1, str(value))
+    return (1, fold(value) if isinstance(value, str) else dumps(value) if isinstance(value, list | dict) else value)
 
 
-def _beside(found: list[Document], cursor: Query, limit: int, id_key: str) -> list[Document]:
-    wanted = cursor.values[0] if cursor.values else None
+def _beside(found: list[Document], wanted: Listing, id_key: str) -> list[Document]:
     for position, doc in enumerate(found):
-        if doc.get(id_key) == wanted:
-            if cursor.method == "cursorAfter":
-                return found[position + 1 : position + 1 + limit]
-            return found[max(0, position - limit) : position]
-    raise AppwriteError("general_cursor_not_found", f"Item '{wanted}'")
+        if doc.get(id_key) == wanted.cursor:
+            if not wanted.backwards:
+                return found[position + 1 : position + 1 + wanted.limit]
+            return found[max(0, position - wanted.limit) : position]
+    raise AppwriteError("general_cursor_not_found", f"Item '{wanted.cursor}'")
 
 
 def matches(query: Query, doc: Mapping[str, Any]) -> bool:
@@ -127,9 +124,12 @@ def _compare(method: str, value: Any, wanted: list[Any]) -> bool:
         return value is not None and value not in wanted
     if value is None:
         return False
-    if method in ("contains", "containsAny"):
+    if method.startswith("not"):
+        return not _compare(method[3].lower() + method[4:], value, wanted)
+    if method in ("contains", "containsAny", "containsAll"):
         items = [fold(item) if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
-        return any(item in items for item in wanted)
+        every = all if method == "containsAll" else any
+        return every(item in items for item in wanted)
     if method in ("startsWith", "endsWith"):
         return any(getattr(str(value), method.lower())(str(item)) for item in wanted)
     if method == "search":

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .sqlite import Document
 
 _SECRETS = ("secret", "passwordSalt")
+ASKED_OF_MEMBERS = {
+    "userId": "string", "teamId": "string", "invited": "datetime", "joined": "datetime", "confirm": "boolean",
+    "roles": "string[]",
+}  # fmt: skip
 SESSION_LIFE = timedelta(days=365)
 _ARGON2 = {"type": "argon2", "memory_cost": 65536, "time_cost": 4, "threads": 3}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .dates import Clockwork, DateError, parse_date
 from .errors import AppwriteError, ServerFailure, invalid_param
@@ -15,8 +15,6 @@ from .values import INT_MAX, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from .tablestore import Table
 
 _COMPARISONS = ("equal", "notEqual", "lessThan", "lessThanEqual", "greaterThan", "greaterThanEqual")
 CONTAINS = ("contains", "containsAny", "containsAll", "notContains")
@@ -76,6 +74,20 @@ CURSOR_RULE = (
 _MOST_QUERIES = 100
 _LONGEST = 4096
 _MOST_VALUES = 5000
+
+
+class Queried(Protocol):
+    """What can be asked by queries: a table, or a list in memory."""
+
+    @property
+    def columns(self) -> Mapping[str, Mapping[str, Any]]:
+        """Definitions by key, each with its `type` and whether it is an `array`."""
+        ...
+
+    @property
+    def doc(self) -> Mapping[str, Any]:
+        """The definition, of which the `indexes` count."""
+        ...
 
 
 def invalid(message: str) -> AppwriteError:
@@ -169,7 +181,7 @@ class Listing:
     limited: bool = False
 
 
-def listing(table: Table, queries: Sequence[Query], clock: Clockwork) -> Listing:
+def listing(table: Queried, queries: Sequence[Query], clock: Clockwork) -> Listing:
     """The checked meaning of `queries` on `table`. Raises AppwriteError (400)."""
     for query in queries:
         _check(table, query, clock)
@@ -199,13 +211,13 @@ def _gather(found: Listing, query: Query) -> None:
         found.selection = [*(found.selection or []), *values]
 
 
-def _check(table: Table, query: Query, clock: Clockwork) -> None:
+def _check(table: Queried, query: Query, clock: Clockwork) -> None:
     why = _fault(table, query, clock)
     if why:
         raise invalid(f"Invalid query: {why}")
 
 
-def _fault(table: Table, query: Query, clock: Clockwork) -> str | None:
+def _fault(table: Queried, query: Query, clock: Clockwork) -> str | None:
     method, values = query.method, query.values
     if method in _NESTING:
         for nested in values:
@@ -262,7 +274,7 @@ def _numeric(value: Any) -> int | float | None:
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*\Z")
 
 
-def _select_fault(table: Table, values: list[Any]) -> str | None:
+def _select_fault(table: Queried, values: list[Any]) -> str | None:
     if not values:
         return "No attributes selected"
     if any(isinstance(value, list | dict) for value in values):
@@ -289,7 +301,7 @@ def _php_text(value: object) -> str:
     return "1" if value is True else str(value)
 
 
-def _order_fault(table: Table, attribute: str) -> str | None:
+def _order_fault(table: Queried, attribute: str) -> str | None:
     top, dot, _ = attribute.partition(".")
     if dot and (top in _INTERNAL or top in table.columns):
         return f"Cannot order by nested attribute: {top}"
@@ -298,7 +310,7 @@ def _order_fault(table: Table, attribute: str) -> str | None:
     return f"Attribute not found in schema: {top}"
 
 
-def column_of(table: Table, attribute: str) -> Mapping[str, Any]:
+def column_of(table: Queried, attribute: str) -> Mapping[str, Any]:
     """The definition of a column, or of one of the row's own fields."""
     return _INTERNAL.get(attribute) or table.columns[attribute]
 
@@ -307,7 +319,7 @@ def _ucfirst(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _filter_fault(table: Table, query: Query, clock: Clockwork) -> str | None:
+def _filter_fault(table: Queried, query: Query, clock: Clockwork) -> str | None:
     method, attribute, values = query.method, query.attribute, query.values
     why = _count_fault(method, values)
     if why:
@@ -394,7 +406,7 @@ def _is_query_date(value: Any, clock: Clockwork) -> bool:
     return True
 
 
-def _check_fulltext(table: Table, query: Query) -> None:
+def _check_fulltext(table: Queried, query: Query) -> None:
     if query.method in ("and", "or"):
         for nested in query.values:
             _check_fulltext(table, nested)

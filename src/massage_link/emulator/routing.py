@@ -183,6 +183,10 @@ class Router:
                 node = node.children.setdefault(segment, _Node())
         node.routes[route.method] = route
 
+    def knows(self, path: str) -> bool:
+        """Whether some method has a route of this path."""
+        return any(self.find(method, path) for method in ("GET", "POST", "PUT", "PATCH", "DELETE"))
+
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """The route for `method` on `path` and its path parameters, or None."""
         segments = path.strip("/").split("/")

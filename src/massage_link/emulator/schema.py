@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .errors import AppwriteError, invalid_param, missing_param
+from .errors import AppwriteError, ServerFailure, invalid_param, missing_param
 from .kernel import KEY_PATTERN
 from .permissions import as_list
 from .values import INT_MAX, StructureError, checked_value, number_text
@@ -56,14 +56,14 @@ def valid_key(value: object) -> str:
 
 
 def _boolean(body: Mapping[str, Any], name: str, default: bool | None) -> bool:
-    value = body.get(name, default)
-    if value is None and default is None:
+    if name not in body and default is None:
         raise missing_param(name)
-    if value in ("true", "1", 1):
-        return True
-    if value in ("false", "0", 0, None):
-        return False
-    raise invalid_param(name, "Value must be a valid boolean")
+    value = body.get(name, default)
+    if value is None and default is not None:
+        raise ServerFailure(f"null for {name}")
+    if not isinstance(value, bool):
+        raise invalid_param(name, "Value must be a valid boolean")
+    return value
 
 
 def new_column(kind: str, body: Mapping[str, Any], dialect: Dialect, now: str) -> Document:
@@ -88,8 +88,7 @@ def new_column(kind: str, body: Mapping[str, Any], dialect: Dialect, now: str) -
 
 def _particulars(kind: str, body: Mapping[str, Any], dialect: Dialect) -> Document:
     if kind in ("string", "varchar"):
-        most = 1_073_741_824 if kind == "string" else _LONGEST_VARCHAR
-        return {"size": _size(body.get("size"), most), "encrypt": _boolean(body, "encrypt", False)}
+        return {"size": _size(body.get("size"), _most_characters(kind)), "encrypt": _boolean(body, "encrypt", False)}
     if kind in _TEXTS:
         return {"encrypt": _boolean(body, "encrypt", False)}
     if kind in ("integer", "bigint", "float"):
@@ -110,8 +109,8 @@ def _size(value: Any, most: int) -> int:
     return number
 
 
-def bounds(kind: str, body: Mapping[str, Any], dialect: Dialect) -> Document:
-    """`min` and `max` of a number column. Raises AppwriteError (400)."""
+def bounds(kind: str, body: Mapping[str, Any], dialect: Dialect, *, ordered: bool = True) -> Document:
+    """`min` and `max` of a number column. Raises AppwriteError (400), if `ordered` also when they exclude all."""
     whole = kind in ("integer", "bigint")
     low, high = body.get("min"), body.get("max")
     for name, value in (("min", low), ("max", high)):
@@ -120,21 +119,62 @@ def bounds(kind: str, body: Mapping[str, Any], dialect: Dialect) -> Document:
             raise invalid_param(name, f"Value must be a valid {'integer' if whole else 'float'} or null")
     low = (INT_MIN if whole else -FLOAT_MAX) if low is None else low
     high = (INT_MAX if whole else FLOAT_MAX) if high is None else high
-    if low > high:
+    if ordered and low > high:
         raise dialect.column_error("value_invalid", message="Minimum value must be lesser than maximum value")
     return {"min": low, "max": high}
 
 
-def elements(value: Any) -> list[str]:
-    """The elements of an enum column. Raises AppwriteError (400)."""
+def elements(value: Any, *, least: int = 1) -> list[str]:
+    """The elements of an enum column, at least so many. Raises AppwriteError (400)."""
     items = as_list(value)
-    if not items or len(items) > 100 or not all(isinstance(item, str) and 1 <= len(item) <= 255 for item in items):
+    if (
+        items is None
+        or not least <= len(items) <= 100
+        or not all(isinstance(item, str) and 1 <= len(item) <= 255 for item in items)
+    ):
         raise invalid_param(
             "elements",
             "Value must a valid array no longer than 100 items and Value must be a valid string and at least 1 chars "
             "and no longer than 255 chars",
         )
     return [str(item) for item in items]
+
+
+def check_changes(kind: str, body: Mapping[str, Any], dialect: Dialect) -> None:
+    """Refuse what a `PATCH …/columns/{kind}/…` says before it is known of which column. Raises AppwriteError (400)."""
+    _boolean(body, "required", None)
+    if "default" not in body:
+        raise missing_param("default")
+    if kind in ("string", "varchar") and body.get("size") is not None:
+        _size(body["size"], _most_characters(kind))
+    if kind == "enum":
+        elements(body.get("elements"), least=0)
+    if kind in ("integer", "bigint", "float"):
+        bounds(kind, {name: body.get(name) for name in ("min", "max")}, dialect, ordered=False)
+
+
+def changed_column(kind: str, body: Mapping[str, Any], column: Mapping[str, Any], dialect: Dialect) -> Document:
+    """`column` as a `PATCH …/columns/{kind}/…` makes it; what is not given of its bounds and size stays.
+
+    Raises AppwriteError (400).
+    """
+    changed: Document = {**column, "required": _boolean(body, "required", None), "default": body["default"]}
+    size = _size(body["size"], _most_characters(kind)) if body.get("size") is not None else None
+    if kind in ("string", "varchar") and size and "size" in column:
+        changed["size"] = size
+    if "min" in column:
+        kept = {name: column[name] for name in ("min", "max") if body.get(name) is None}
+        changed.update(bounds("float" if column["type"] == "double" else column["type"], {**body, **kept}, dialect))
+    if column.get("format") == "enum":
+        if not as_list(body.get("elements")):
+            raise dialect.column_error("value_invalid", message="Enum elements must not be empty")
+        changed["elements"] = elements(body["elements"])
+    check_default(changed, dialect)
+    return changed
+
+
+def _most_characters(kind: str) -> int:
+    return 1_073_741_824 if kind == "string" else _LONGEST_VARCHAR
 
 
 class _NoClock:
@@ -225,6 +265,9 @@ def new_index(
         raise AppwriteError("emulator_not_implemented", "spatial indexes")
     if len(indexes) >= _MOST_INDEXES:
         raise AppwriteError("general_bad_request", message="The maximum number of indexes has been reached.")
+    for name in ("orders", "lengths"):
+        if name in body and body[name] is None:
+            raise ServerFailure(f"null for {name}")
     orders = [order for order in (as_list(body.get("orders")) or []) if order]
     lengths: list[Any] = list(as_list(body.get("lengths")) or [])
     known = {**_INTERNAL_COLUMNS, **columns}

@@ -166,6 +166,11 @@ class Table:
             self._rewrite(lambda row: {(new if name == old else name): value for name, value in row.items()})
             self.save()
 
+    def longest(self, key: str) -> int:
+        """How many characters the longest text of a column has; 0 when there is none."""
+        sql = f"SELECT max(length(c{self.all_columns[key]['number']})) FROM {self.sql_name}"
+        return int(self._db.execute(sql).fetchone()[0] or 0)
+
     def _index_name(self, key: str) -> str:
         return f"index_{self.number}_{key}"
 

@@ -103,7 +103,7 @@ class Transactions:
     ) -> None:
         """Stage one operation through a row route, which checks no permission but `create`.
 
-        Raises AppwriteError: 404, 400 `transaction_not_ready` and `transaction_limit_exceeded`, 410.
+        Raises AppwriteError: 404, 400 (`transaction_not_ready`, `transaction_limit_exceeded`), 500 when it has expired.
         """
         if not isinstance(transaction_id, str):
             raise invalid_param("transactionId", "UID must contain at most 36 chars")
@@ -268,7 +268,7 @@ class Transactions:
         return self._save(transaction, status="failed", log=[])
 
     def ready(self, transaction: Document) -> None:
-        """Raise AppwriteError unless the transaction can be finished: 400 `transaction_not_ready`, 410."""
+        """Raise AppwriteError unless it can be finished: 400 `transaction_not_ready`, 500 `transaction_expired`."""
         if transaction["status"] != "pending":
             raise AppwriteError("transaction_not_ready")
         self._refuse_expired(transaction)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_FRAME = 8 * 2**20  # a row has at most 64 KiB, yet its JSON may escape every character, and names come on top
 _FAREWELL = 1.0  # seconds
+_REMEDIES = {1008: Remedy.GIVE_UP, 1013: Remedy.WAIT}  # of close frames; any other is worth another connection
 _HEADERS = {"session": "X-Appwrite-Session", "jwt": "X-Appwrite-JWT"}
 
 
@@ -66,7 +67,7 @@ async def converse(
     try:
         await first_to_end(connection.read(), connection.watch())
     except (ConnectionClosed, OSError) as error:
-        raise ConnectionEnded(Remedy.RETRY, _closing(error)) from error
+        raise _ended_by(error) from error
     except asyncio.CancelledError:
         await _say_goodbye(socket)
         raise
@@ -122,10 +123,14 @@ def _remedy_of(status: int) -> Remedy:
     return Remedy.RETRY if status >= 500 or status == 408 else Remedy.GIVE_UP
 
 
-def _closing(error: Exception) -> str:
-    if isinstance(error, ConnectionClosed):
-        return f"the server closed the connection with {error.rcvd.code}" if error.rcvd else "the connection broke"
-    return f"the connection broke: {error}"
+def _ended_by(error: Exception) -> ConnectionEnded:
+    if not isinstance(error, ConnectionClosed):
+        return ConnectionEnded(Remedy.RETRY, f"the connection broke: {error}")
+    if error.rcvd is None:
+        return ConnectionEnded(Remedy.RETRY, "the connection broke")
+    # Appwrite tells of a refusal in a message and closes without a frame; a gateway in front of it may do it like this.
+    code = int(error.rcvd.code)
+    return ConnectionEnded(_REMEDIES.get(code, Remedy.RETRY), f"the server closed the connection with {code}", code)
 
 
 class _Connection:

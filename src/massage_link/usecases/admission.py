@@ -108,7 +108,8 @@ def _locked(ports: Ports, booking_id: str) -> Flow[BookingOrDraft | None]:
 def _lock(ports: Ports, draft: Draft) -> Flow[None]:
     assert draft.updated_at is not None
     readers, stamp = read_by(sorted(draft.authors)), to_wire_time(draft.updated_at)
-    yield from set_permissions(ports.address(BOOKINGS), draft.id, readers, unless_changed=stamp)
+    address, right = ports.address(BOOKINGS), draft.out_of_bounds
+    yield from set_permissions(address, draft.id, readers, right, unless_changed=stamp)
 
 
 def _decided(ports: Ports, booking_id: str, first: BookingEvent) -> Flow[Booking | None]:

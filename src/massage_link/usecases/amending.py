@@ -9,7 +9,7 @@ from massage_link.domain.conversation import AMEND_WITHIN
 from massage_link.domain.ids import checked_id, message_id
 from massage_link.domain.tables import CHAT_MESSAGES
 from massage_link.errors import InvalidInput, NotAllowed, NotFound, TooLate
-from massage_link.usecases.chat import get_room, posted, refuse_frozen, refuse_stranger
+from massage_link.usecases.chat import get_room, posted, refuse_frozen, refuse_stranger, shown
 from massage_link.usecases.ports import Ports, find
 from massage_link.usecases.posting import same_message, sent_as
 from massage_link.wire.call import Flow
@@ -74,7 +74,7 @@ def _amend(
 
     earlier = None if client_id is None else (yield from sent_as(ports, room.id, own_id))
     if earlier is not None:
-        return same_message(earlier, write(earlier.n))
+        return (yield from shown(ports, room, same_message(earlier, write(earlier.n))))
     refuse_frozen(room)
     yield from _refuse_unless_own(ports, room, n, sender_id)
     return (yield from posted(ports, room, write))

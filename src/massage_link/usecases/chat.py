@@ -15,7 +15,7 @@ from massage_link.usecases.ports import Ports, create_derived, find
 from massage_link.usecases.posting import post, room_readers, show_in_room
 from massage_link.wire.call import Flow
 
-__all__ = ["ensure_room", "get_room", "posted", "refuse_frozen", "refuse_stranger", "send_message"]
+__all__ = ["ensure_room", "get_room", "posted", "refuse_frozen", "refuse_stranger", "send_message", "shown"]
 
 
 def get_room(ports: Ports, booking_id: str) -> Flow[ChatRoom]:
@@ -101,9 +101,12 @@ def send_message(
 def posted(ports: Ports, room: ChatRoom, write: Callable[[int], ChatMessage]) -> Flow[ChatMessage]:
     """Post a message and show it in the room. Arguments and errors as `massage_link.usecases.posting.post`."""
     # The room row is a projection and may lag, so its count is where to begin, never more than what exists.
-    sent = yield from post(ports, room, room.message_count + 1, write)
-    # The room's preview is no reason to report a message that was sent as failed: the next message repairs it.
-    with suppress(TransportError, StatusError, UnexpectedAnswer):
+    return (yield from shown(ports, room, (yield from post(ports, room, room.message_count + 1, write))))
+
+
+def shown(ports: Ports, room: ChatRoom, sent: ChatMessage) -> Flow[ChatMessage]:
+    """The message, once the room shows it, or cannot: that is no reason to report one that was sent as failed."""
+    with suppress(TransportError, StatusError, UnexpectedAnswer):  # the next message, or the sweeper, repairs it
         yield from show_in_room(ports, room, sent)
     return sent
 

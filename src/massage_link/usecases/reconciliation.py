@@ -31,7 +31,7 @@ from massage_link.usecases.bookkeeping import books_again, books_of
 from massage_link.usecases.commissions import refresh_commission
 from massage_link.usecases.lookups import BookingOrDraft, list_bookings
 from massage_link.usecases.ports import Ports
-from massage_link.usecases.scanning import each_page, raw_rows
+from massage_link.usecases.scanning import each_page, looked_up, raw_rows
 from massage_link.usecases.slot_check import Mend, check_slots, check_slots_of
 from massage_link.usecases.stamp_check import check_stamps
 from massage_link.wire.call import Flow
@@ -42,6 +42,7 @@ __all__ = ["Report", "check_ledger", "reconcile"]
 #: Findings that a report holds; `found` is told all of them.
 MOST_FINDINGS = 1_000
 _LOOKS = 4
+_ORPHANS_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,16 +209,15 @@ class _Check:
 
     def _may_wait(self, books: BookingBooks, verdict: Verdict) -> bool:
         created = books.booking.created_at
-        young = created is not None and self.ports.now() - created < self.settle
+        # Without time to settle nothing is young, whatever the clocks here and there say.
+        young = bool(self.settle) and created is not None and self.ports.now() - created < self.settle
         return young and [finding.fault for finding in verdict.findings] == [Fault.NO_COMMISSION]
 
     # --- orphans
     def _orphans(self, table: Table[Any], column: str, fault: Fault) -> Flow[None]:
         def deal(rows: list[dict[str, Any]]) -> Flow[None]:
             ids = sorted({str(row.get(column)) for row in rows if not row.get("canary")})
-            known: list[BookingOrDraft] = []
-            if ids:
-                known = yield from list_bookings(self.ports, [with_ids(ids), Query.limit(len(ids))])
+            known = yield from looked_up(self._with_ids, ids)
             for orphan in sorted(set(ids) - {row.id for row in known if isinstance(row, Booking)}):
                 about = "a commission is" if fault is Fault.ORPHAN_COMMISSION else "ledger entries are"
                 yield from self._settle_finding(Finding(fault, orphan, f"{about} on the books without a booking."))
@@ -227,9 +227,12 @@ class _Check:
             lambda queries: raw_rows(self.ports, table, queries),
             [Query.select(sorted({column, "$id", "canary"}))],
             deal,
-            size=IDS_PER_QUERY,
+            size=_ORPHANS_PAGE,
             id_of=lambda row: str(row["$id"]),
         )
+
+    def _with_ids(self, ids: list[str]) -> Flow[list[BookingOrDraft]]:
+        return (yield from list_bookings(self.ports, [with_ids(ids), Query.limit(len(ids))]))
 
     # --- findings
     def _settle_finding(self, finding: Finding, mend: Mend | None = None) -> Flow[None]:

@@ -45,6 +45,8 @@ def restored(ports: Ports, booking_id: str, found: BookingOrDraft | None) -> Flo
     """
     booking = replayed((yield from _events(ports, booking_id)))
     if booking is None:
+        happened = _what_happened(found)
+        log.error("booking %s was %s after its admission; its events do not tell what it was", booking_id, happened)
         return None
     log.warning("booking %s was %s after its admission; it is restored", booking_id, _what_happened(found))
     readers = read_by(BOOKINGS.user_readers(customer_id=booking.customer_id, therapist_id=booking.therapist_id))

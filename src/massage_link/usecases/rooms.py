@@ -10,7 +10,7 @@ from appwrite.query import Query
 from massage_link.domain.booking import Booking, BookingEvent
 from massage_link.domain.chat import ChatRoom, MessageKind, RoomStatus
 from massage_link.domain.ids import event_id
-from massage_link.domain.lines import freeze_time
+from massage_link.domain.lines import ended_by_its_change, freeze_time
 from massage_link.domain.rows import to_wire_time
 from massage_link.domain.tables import BOOKING_EVENTS, CHAT_ROOMS
 from massage_link.errors import InvalidInput, MassageLinkError
@@ -39,9 +39,11 @@ def refresh_room(ports: Ports, booking_id: str) -> Flow[ChatRoom | None]:
     room = yield from find(ports, CHAT_ROOMS, booking_id)
 
     def rebuilt(current: ChatRoom) -> Flow[ChatRoom]:
-        # In this order: a message that is posted after the look at the newest shows itself, and changes the row.
-        by_user = yield from newest_message(ports, booking_id, kind=MessageKind.USER)
+        # A message that is posted after these looks shows itself, and changes the row, so that this is done again.
         newest = yield from newest_message(ports, booking_id)
+        by_user = newest
+        if newest is not None and newest.kind is not MessageKind.USER:
+            by_user = yield from newest_message(ports, booking_id, kind=MessageKind.USER)
         blank = current.model_copy(update={"message_count": 0, "last_user_n": 0})
         for sent in filter(None, (by_user, newest)):
             blank = blank.showing(sent)
@@ -138,6 +140,8 @@ def _freeze_time(ports: Ports, booking_id: str) -> Flow[datetime | None]:
     booking = yield from find_booking(ports, booking_id)
     if not isinstance(booking, Booking):
         return None
-    event: BookingEvent | None = yield from find(ports, BOOKING_EVENTS, event_id(booking.id, booking.version))
-    changed_at = ports.now() if event is None else event.at
+    changed_at = ports.now()
+    if ended_by_its_change(booking):
+        event: BookingEvent | None = yield from find(ports, BOOKING_EVENTS, event_id(booking.id, booking.version))
+        changed_at = changed_at if event is None else event.at
     return freeze_time(booking, changed_at, ports.freeze_after)

@@ -148,13 +148,24 @@ def update_row(table: TableAddress, model: type[M], row_id: str, columns: Mappin
     )
 
 
-def set_permissions(table: TableAddress, row_id: str, permissions: list[str], *, unless_changed: str) -> Call[None]:
-    """Replace who may read and change a row, unless it was written after `unless_changed` (409). Needs a key."""
+def set_permissions(
+    table: TableAddress,
+    row_id: str,
+    permissions: list[str],
+    columns: Mapping[str, Any] | None = None,
+    *,
+    unless_changed: str,
+) -> Call[None]:
+    """Replace who may read and change a row, unless it was written after `unless_changed` (409). Needs a key.
+
+    Columns, where there are any, are put right with the same write.
+    """
+    body: dict[str, Any] = {"permissions": permissions}
     return Call(
         "PATCH",
         _rows_path(table, row_id),
         nothing,
-        {"permissions": permissions},
+        {**body, "data": dict(without_instructions(columns))} if columns else body,
         {"X-Appwrite-Timestamp": unless_changed},
         repeatable=True,  # a repeat of one that took effect is a 409, after which the caller reads the row
     )

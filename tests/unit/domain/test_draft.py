@@ -148,3 +148,10 @@ def test_a_draft_may_leave_out_all_that_the_catalogue_says() -> None:
 def test_a_time_that_nobody_can_read_is_a_time_that_is_missing(instant: str) -> None:
     """One such row must not keep a page of bookings from being read."""
     assert Draft.model_validate(row(startsAt=instant)).starts_at is None
+
+
+def test_numbers_that_an_increment_has_taken_beyond_their_columns_are_named_with_the_nearest_that_are_allowed() -> None:
+    numbers = {"priceMinor": -1, "durationMinutes": 10**9, "bufferMinutes": 10, "version": 0}
+    draft = Draft.model_validate({"$id": "d1", **numbers})
+    assert draft.out_of_bounds == {"priceMinor": 0, "durationMinutes": 1_440, "version": 1}
+    assert Draft.model_validate({"$id": "d1"}).out_of_bounds == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from massage_link.emulator.dates import DateError, parse_date
 from massage_link.emulator.kernel import Clock, fold, is_id, stamp, unique_id
 from massage_link.emulator.routing import Call, Reply, Route, Router, gather
 from massage_link.emulator.tokens import TokenError, sign, verify
+
+if TYPE_CHECKING:
+    from emulator_fixture import Caller
 
 
 def test_fresh_ids_are_twenty_hex_digits_and_differ() -> None:
@@ -113,3 +117,20 @@ def test_a_literal_segment_wins_over_a_parameter_and_leads_back_from_dead_ends()
 def test_fields_in_phps_spelling() -> None:
     pairs = [("a[]", "1"), ("a[]", "2"), ("d[x]", "3"), ("plain", "4"), ("n[0]", "5")]
     assert gather(pairs) == {"a": ["1", "2"], "d": {"x": "3"}, "plain": "4", "n": ["5"]}
+
+
+def test_a_page_may_send_what_the_official_web_client_sends(call: Caller) -> None:
+    allowed = call("OPTIONS", "/account", by="guest").headers["access-control-allow-headers"].lower().split(", ")
+    sent = {"x-appwrite-locale", "x-appwrite-dev-key", "x-sdk-name", "x-fallback-cookies", "x-appwrite-id", "range"}
+    assert sent <= set(allowed)
+
+
+def test_a_method_that_a_path_does_not_take_is_answered_as_an_unknown_path(call: Caller, items: str) -> None:
+    answers = [
+        call("POST", "/tablesdb/db", {}),
+        call("PUT", "/tablesdb", {}),
+        call("DELETE", "/databases/db/collections"),
+    ]
+    assert [(answer.status, str(answer.body)[:14]) for answer in answers] == [(404, "<!DOCTYPE html")] * 3
+    assert call("GET", "/tablesdb/db/tables/t/usage").status == 501
+    assert items

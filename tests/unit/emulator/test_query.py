@@ -184,6 +184,38 @@ def test_the_attributes_of_lists_in_memory_are_known(call: Caller) -> None:
     assert [user["$id"] for user in after["users"]] == ["bob"]
 
 
+def teams(call: Caller, *queries: str, path: str = "/teams") -> list[str]:
+    return [team["$id"] for team in call.ok("GET", path, queries=queries)["teams"]]
+
+
+def test_lists_in_memory_are_asked_as_rows_are(call: Caller) -> None:
+    for team, name in (("c", "One"), ("a", "Two"), ("b", "Two")):
+        call.ok("POST", "/teams", {"teamId": team, "name": name})
+    assert teams(call) == ["c", "a", "b"]
+    assert teams(call, query("orderDesc", "")) == ["b", "a", "c"]
+    assert teams(call, query("orderAsc", "name"), query("orderDesc", "$id")) == ["c", "b", "a"]
+    assert teams(call, query("notStartsWith", "name", "O"), query("limit", None, 1)) == ["a"]
+    assert teams(call, query("lessThan", "total", 1), query("offset", None, 2)) == ["b"]
+    assert teams(call, query("cursorBefore", None, "a")) == ["c"]
+    assert call.ok("GET", "/teams?total=0")["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (query("select", None, "name"), "Invalid query method: select"),
+        (query("equal", "total", "x"), 'Invalid query: Query value is invalid for attribute "total"'),
+        (query("limit", None, 0), "Invalid query: Invalid limit: Value must be a valid range between 1 and"),
+        (query("orderAsc", "nope"), "Invalid query: Attribute not found in schema: nope"),
+        (query("equal", "name"), "Invalid query: Equal queries require at least one value."),
+    ],
+)
+def test_what_is_wrong_with_queries_of_a_list_is_said_about_the_parameter(call: Caller, bad: str, why: str) -> None:
+    answer = call("GET", "/teams", queries=[bad])
+    assert answer.type == "general_argument_invalid"
+    assert answer.body["message"].startswith(f"Invalid `queries` param: {why}")
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),

@@ -163,3 +163,38 @@ def test_the_sequence_grows_and_has_gaps_after_failed_writes(call: Caller, items
     assert call("POST", items, {"rowId": "a", "data": {"title": "x"}}).status == 409
     second = call.ok("POST", items, {"rowId": "b", "data": {"title": "x"}})
     assert (first["$sequence"], second["$sequence"]) == ("1", "3")
+
+
+COLUMNS = "/tablesdb/db/tables/t/columns"
+
+
+def test_a_column_changes_its_size_bounds_and_name(call: Caller, items: str) -> None:
+    call.ok("POST", items, {"rowId": "a", "data": {"title": "x" * 30, "n": 1}})
+    changed = call.ok("PATCH", f"{COLUMNS}/string/title", {"required": False, "default": None, "size": 35})
+    assert changed["size"] == 35
+    assert call.ok("PATCH", f"{COLUMNS}/integer/n", {"required": False, "default": 2, "max": 7})["min"] == 0
+    call.ok("PATCH", f"{COLUMNS}/integer/n", {"required": False, "default": None, "newKey": "m"})
+    assert call.ok("GET", f"{items}/a")["m"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "type"),
+    [
+        ("string/title", {"required": False}, "general_argument_invalid"),
+        ("string/title", {"default": None}, "general_argument_invalid"),
+        ("string/title", {"required": "false", "default": None}, "general_argument_invalid"),
+        ("string/nope", {"required": False, "default": None, "size": 0}, "general_argument_invalid"),
+        ("string/nope", {"required": False, "default": None}, "column_not_found"),
+        ("string/title", {"required": False, "default": None, "size": 5}, "column_invalid_resize"),
+        ("string/title", {"required": False, "default": None, "newKey": "N"}, "column_already_exists"),
+        ("string/title", {"required": True, "default": "x"}, "column_default_unsupported"),
+        ("integer/n", {"required": False, "default": None, "min": 9, "max": 1}, "column_value_invalid"),
+        ("enum/kind", {"required": False, "default": None, "elements": []}, "column_value_invalid"),
+        ("enum/kind", {"required": False, "default": None}, "general_argument_invalid"),
+    ],
+)
+def test_changes_of_a_column_that_cannot_be_are_refused(
+    call: Caller, items: str, path: str, body: dict[str, object], type: str
+) -> None:
+    call.ok("POST", items, {"rowId": "a", "data": {"title": "x" * 30}})
+    assert call("PATCH", f"{COLUMNS}/{path}", body).type == type

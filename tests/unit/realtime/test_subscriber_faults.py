@@ -115,6 +115,16 @@ async def test_a_policy_violation_ends_it_after_one_attempt(server: RealtimeDoub
     assert len(server.handshakes) == 1
 
 
+async def test_a_connection_that_is_closed_for_a_policy_violation_ends_it_too(server: RealtimeDouble) -> None:
+    async with server.subscriber() as changes:
+        await until_live(changes)
+        await server.close(1008)
+        with pytest.raises(RealtimeRefused, match="closed the connection with 1008; retrying is pointless") as caught:
+            await take(changes, 1)
+    assert caught.value.code == 1008
+    assert len(server.handshakes) == 1
+
+
 async def test_channels_or_queries_that_the_server_does_not_take_end_it(server: RealtimeDouble) -> None:
     server.answers["subscribe"] = {"type": "error", "data": {"code": 1003, "message": "Error: Server Error"}}
     async with server.subscriber() as changes:

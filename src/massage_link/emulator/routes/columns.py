@@ -11,10 +11,9 @@ from massage_link.emulator.pages import page
 from massage_link.emulator.routing import Call, Reply, Route
 from massage_link.emulator.schema import (
     KINDS,
-    bounds,
-    check_default,
+    changed_column,
+    check_changes,
     check_width,
-    elements,
     new_column,
     new_index,
     valid_key,
@@ -26,6 +25,14 @@ if TYPE_CHECKING:
     from massage_link.emulator.sqlite import Document
 
 from .tables import announce_table, found_table, wire_index_of
+
+_ASKED = {
+    "key": "string", "type": "string", "size": "integer", "required": "boolean", "array": "boolean", "status": "string",
+    "error": "string",
+}  # fmt: skip
+_ASKED_OF_INDEXES = {
+    "key": "string", "type": "string", "status": "string", "attributes": "string[]", "error": "string",
+}  # fmt: skip
 
 # Columns
 
@@ -52,9 +59,14 @@ def create_column(call: Call, dialect: Dialect) -> Reply:
 def list_columns(call: Call, dialect: Dialect) -> Reply:
     """The columns of a table."""
     table = found_table(call, dialect)
-    docs = [wire_column(column, settling=table.is_settling(column["key"])) for column in table.doc["columns"]]
-    shown, total = page(call, docs, id_key="key", known=("key", "type", "size", "required", "array", "status", "error"))
+    docs = [_listed(wire_column(column, settling=table.is_settling(column["key"]))) for column in table.doc["columns"]]
+    shown, total = page(call, docs, _ASKED, id_key="key")
     return Reply({"total": total, dialect.columns: shown})
+
+
+def _listed(shown: Document) -> Document:
+    """A column in a list, where the server says only of one kind of texts whether they are encrypted."""
+    return {**shown, "encrypt": None} if "encrypt" in shown and shown["type"] != "string" else shown
 
 
 def _column(call: Call, table: Table, dialect: Dialect) -> Document:
@@ -73,34 +85,28 @@ def get_column(call: Call, dialect: Dialect) -> Reply:
 
 def update_column(call: Call, dialect: Dialect) -> Reply:
     """Change what can be changed of a column: required, default, bounds, elements, size, key."""
-    kind = call.params["kind"]
+    new_key = call.body.get("newKey")
+    key, new_key = valid_key(call.params["key"]), None if new_key is None else valid_key(new_key)
+    check_changes(call.params["kind"], call.body, dialect)
     table = found_table(call, dialect)
     column = _column(call, table, dialect)
-    if table.is_settling(column["key"]):
-        raise dialect.column_error("not_available", column["key"])
-    changed = {**column, **_column_changes(kind, call.body, column, dialect), "$updatedAt": call.emulator.clock.stamp()}
-    check_default(changed, dialect)
+    if table.is_settling(key):
+        raise dialect.column_error("not_available", key)
+    changed = changed_column(call.params["kind"], call.body, column, dialect)
+    changed["$updatedAt"] = call.emulator.clock.stamp()
     others = [other for other in table.doc["columns"] if other is not column]
     check_width([*others, changed], table.id, dialect)
+    if "size" in column and table.longest(key) > changed["size"]:
+        raise dialect.column_error("invalid_resize")
+    if new_key not in (None, key) and any(other["key"].lower() == str(new_key).lower() for other in others):
+        raise dialect.column_error("already_exists", key)
     column.update(changed)
-    new_key = call.body.get("newKey")
-    if new_key:
-        table.rename_column(column["key"], valid_key(new_key))
-    else:
+    if new_key in (None, key):
         table.save()
-    return Reply(wire_column(column))
-
-
-def _column_changes(kind: str, body: dict[str, Any], column: Document, dialect: Dialect) -> Document:
-    changes: Document = {"required": bool(body.get("required", column["required"])), "default": body.get("default")}
-    if kind in ("integer", "bigint", "float"):
-        kept = {"min": column["min"], "max": column["max"]}
-        changes.update(bounds(kind, {**kept, **{k: v for k, v in body.items() if v is not None}}, dialect))
-    if kind == "enum" and body.get("elements") is not None:
-        changes["elements"] = elements(body["elements"])
-    if kind in ("string", "varchar") and body.get("size") is not None:
-        changes["size"] = int(body["size"])
-    return changes
+    else:
+        table.rename_column(key, str(new_key))
+    shown = wire_column(column)
+    return Reply({**shown, "encrypt": None} if "encrypt" in shown else shown)
 
 
 def delete_column(call: Call, dialect: Dialect) -> Reply:
@@ -136,7 +142,7 @@ def list_indexes(call: Call, dialect: Dialect) -> Reply:
     """The indexes of a table."""
     table = found_table(call, dialect)
     docs = [wire_index_of(table, index, dialect) for index in table.doc["indexes"]]
-    shown, total = page(call, docs, id_key="key", known=("key", "type", "status", "attributes", "error"))
+    shown, total = page(call, docs, _ASKED_OF_INDEXES, id_key="key")
     return Reply({"total": total, "indexes": shown})
 
 

@@ -45,7 +45,7 @@ def create_database(call: Call, kind: str) -> Reply:
 def list_databases(call: Call) -> Reply:
     """All databases, a page of them."""
     docs = [_wire_database(doc) for doc in call.emulator.catalogue.databases.values()]
-    shown, total = page(call, docs, known=("name",))
+    shown, total = page(call, docs, {"name": "string"})
     return Reply({"total": total, "databases": shown})
 
 

@@ -46,6 +46,12 @@ async def create_execution(call: Call) -> Reply:
     return Reply(shown_execution(run.execution, with_logs=call.identity.privileged), 201)
 
 
+_ASKED = {
+    "trigger": "string", "status": "string", "responseStatusCode": "integer", "duration": "double",
+    "requestMethod": "string", "requestPath": "string", "deploymentId": "string",
+}  # fmt: skip
+
+
 def _parameters(call: Call) -> dict[str, Any]:
     kind = call.headers.get("content-type", "")
     if not kind.startswith("multipart/form-data"):
@@ -183,7 +189,7 @@ def list_executions(call: Call) -> Reply:
     """List the executions that the caller may read."""
     function = _visible(call)
     readable = [doc for doc in host(call).registry.executions_of(function["$id"]) if _may_read(call, doc)]
-    executions, total = page(call, readable)
+    executions, total = page(call, readable, _ASKED)
     return Reply({"total": total, "executions": [_seen(call, function, execution) for execution in executions]})
 
 

@@ -28,6 +28,18 @@ _LONGEST_TIMEOUT = 900
 _DEFAULT_SPECIFICATION = "s-1vcpu-512mb"
 
 
+_ASKED = {
+    "name": "string", "enabled": "boolean", "runtime": "string", "deploymentId": "string", "schedule": "string",
+    "scheduleNext": "datetime", "schedulePrevious": "datetime", "timeout": "integer", "entrypoint": "string",
+    "commands": "string", "installationId": "string",
+}  # fmt: skip
+_ASKED_OF_VARIABLES = {"key": "string", "resourceType": "string", "resourceId": "string", "secret": "boolean"}
+_ASKED_OF_DEPLOYMENTS = {
+    "buildSize": "integer", "sourceSize": "integer", "totalSize": "integer", "buildDuration": "integer",
+    "status": "string", "activate": "boolean", "type": "string",
+}  # fmt: skip
+
+
 def host(call: Call) -> FunctionHost:
     """The functions of the server that was called."""
     return call.emulator.functions
@@ -135,7 +147,7 @@ def create_function(call: Call) -> Reply:
 
 def list_functions(call: Call) -> Reply:
     """List functions."""
-    functions, total = page(call, list(host(call).registry.functions.values()))
+    functions, total = page(call, list(host(call).registry.functions.values()), _ASKED)
     return Reply({"total": total, "functions": [shown(call, function) for function in functions]})
 
 
@@ -196,7 +208,7 @@ def new_id_for(call: Call) -> str:
 
 def list_variables(call: Call) -> Reply:
     """List a function's variables; secret ones without their values."""
-    variables, total = page(call, host(call).registry.variables_of(_function(call)["$id"]))
+    variables, total = page(call, host(call).registry.variables_of(_function(call)["$id"]), _ASKED_OF_VARIABLES)
     return Reply({"total": total, "variables": [shown_variable(variable) for variable in variables]})
 
 
@@ -246,7 +258,9 @@ def create_deployment(call: Call) -> Reply:
 
 def list_deployments(call: Call) -> Reply:
     """List a function's deployments."""
-    deployments, total = page(call, host(call).registry.deployments_of(_function(call)["$id"]))
+    deployments, total = page(
+        call, host(call).registry.deployments_of(_function(call)["$id"]), _ASKED_OF_DEPLOYMENTS, selectable=True
+    )
     return Reply({"total": total, "deployments": [_shown_deployment(deployment) for deployment in deployments]})
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from massage_link.emulator.pages import page
 from massage_link.emulator.routing import Call, Reply, Route
 
+_ASKED = dict.fromkeys(("userInternalId", "userId", "status", "source"), "string") | {"expiresAt": "datetime"}
+
 
 def list_presences(call: Call) -> Reply:
     """List the presences that the caller may read."""
-    presences, total = page(call, call.emulator.presences.visible_to(call.identity))
+    presences, total = page(call, call.emulator.presences.visible_to(call.identity), _ASKED)
     return Reply({"total": total, "presences": presences})
 
 

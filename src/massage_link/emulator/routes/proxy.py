@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from massage_link.emulator.functions.records import Record
 
 
+_ASKED = dict.fromkeys(
+    ("domain", "type", "trigger", "deploymentResourceType", "deploymentResourceId", "deploymentId"), "string"
+)
+
+
 def create_rule(call: Call) -> Reply:
     """Note a domain for a function."""
     registry = call.emulator.functions.registry
@@ -45,7 +50,7 @@ def create_rule(call: Call) -> Reply:
 def list_rules(call: Call) -> Reply:
     """List domains, each with the deployment that is active now."""
     registry = call.emulator.functions.registry
-    rules, total = page(call, [_current(rule, registry.functions) for rule in registry.rules.values()])
+    rules, total = page(call, [_current(rule, registry.functions) for rule in registry.rules.values()], _ASKED)
     return Reply({"total": total, "rules": rules})
 
 

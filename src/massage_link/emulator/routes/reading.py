@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from massage_link.emulator.dialect import DOCUMENTS, ROWS, Dialect
 from massage_link.emulator.errors import AppwriteError, invalid_param
 from massage_link.emulator.kernel import is_id
+from massage_link.emulator.pages import is_counted
 from massage_link.emulator.permissions import allows
 from massage_link.emulator.query import (
     CURSOR_RULE,
@@ -67,7 +68,8 @@ def _rendered(table: Table, texts: list[str], wanted: Listing, dialect: Dialect)
 
 def list_rows(call: Call, dialect: Dialect) -> Reply:
     """The rows that match and that the caller may read, one page of them."""
-    given, counted = checked_texts(call.query.get("queries")), _is_counted(call)
+    given, counted = checked_texts(call.query.get("queries")), is_counted(call)
+    _check_ttl(call)
     table = table_of(call, dialect)
     queries = parse_all(given)
     cursor = _cursor(table, queries, dialect)
@@ -88,18 +90,11 @@ def list_rows(call: Call, dialect: Dialect) -> Reply:
     return Reply(f'{{"total":{total},"{dialect.rows}":[{body}]}}')
 
 
-def _is_counted(call: Call) -> bool:
-    """What `total` says: a text that PHP makes a boolean of, for which "false" is true. `ttl` is checked, not used.
-
-    Raises AppwriteError (400).
-    """
-    total = call.query.get("total", "true")
-    if total not in ("true", "false", "1", "0"):
-        raise invalid_param("total", "Value must be a valid boolean")
+def _check_ttl(call: Call) -> None:
+    """Refuse a bad `ttl` (400). A good one is not used: nothing is cached here."""
     ttl = call.query.get("ttl", "0")
     if not (isinstance(ttl, str) and ttl.strip().isdigit() and int(ttl) <= _LONGEST_TTL):
         raise invalid_param("ttl", f"Value must be a valid range between 0 and {_LONGEST_TTL:,}")
-    return bool(total != "0")
 
 
 _LONGEST_TTL = 86_400

@@ -110,7 +110,7 @@ def list_tables(call: Call, dialect: Dialect) -> Reply:
     catalogue.find_database(call.params["databaseId"])
     docs = [wire_table(table, dialect) for table in catalogue.tables_of(call.params["databaseId"])]
     security = "documentSecurity" if dialect.legacy else "rowSecurity"
-    shown, total = page(call, docs, known=("name", "enabled", security))
+    shown, total = page(call, docs, {"name": "string", "enabled": "boolean", security: "boolean"})
     return Reply({"total": total, dialect.tables: shown})
 
 
@@ -124,7 +124,7 @@ def update_table(call: Call, dialect: Dialect) -> Reply:
     table = found_table(call, dialect)
     doc = table.doc
     permissions = _permissions(call)
-    doc["name"] = text(call, "name", default=doc["name"])
+    doc["name"] = doc["name"] if call.body.get("name") is None else text(call, "name")
     doc["$permissions"] = doc["$permissions"] if permissions is None else permissions
     security = "documentSecurity" if dialect.legacy else "rowSecurity"
     doc["rowSecurity"] = boolean(call, security, default=doc["rowSecurity"])

@@ -8,7 +8,14 @@ from massage_link.emulator.errors import AppwriteError, invalid_param
 from massage_link.emulator.kernel import unique_id
 from massage_link.emulator.pages import page
 from massage_link.emulator.params import new_id, text
-from massage_link.emulator.people import checked_email, new_membership, new_team, new_user, wire_membership
+from massage_link.emulator.people import (
+    ASKED_OF_MEMBERS,
+    checked_email,
+    new_membership,
+    new_team,
+    new_user,
+    wire_membership,
+)
 from massage_link.emulator.permissions import as_list
 from massage_link.emulator.routing import Call, Reply, Route
 
@@ -80,7 +87,7 @@ def _roles(value: object) -> list[str]:
 def list_teams(call: Call) -> Reply:
     """The teams that the caller may see."""
     teams = [team for team in call.emulator.identities.teams.values() if _may(call, team["$id"])]
-    shown, total = page(call, teams, known=("name", "total", "billingPlan"))
+    shown, total = page(call, teams, {"name": "string", "total": "integer", "billingPlan": "string"})
     return Reply({"total": total, "teams": shown})
 
 
@@ -184,8 +191,7 @@ def list_memberships(call: Call) -> Reply:
     """The members of a team."""
     team = _team(call)
     members = [member for member in call.emulator.identities.memberships.values() if member["teamId"] == team["$id"]]
-    known = ("userId", "teamId", "invited", "joined", "confirm", "roles")
-    shown, total = page(call, [_shown(call, member) for member in members], known=known)
+    shown, total = page(call, [_shown(call, member) for member in members], ASKED_OF_MEMBERS)
     return Reply({"total": total, "memberships": shown})
 
 

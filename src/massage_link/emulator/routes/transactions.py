@@ -42,7 +42,9 @@ def get(call: Call) -> Reply:
 
 def list_all(call: Call) -> Reply:
     """The caller's transactions."""
-    shown, total = page(call, call.emulator.transactions.all_for(call.identity), known=("status", "expiresAt"))
+    shown, total = page(
+        call, call.emulator.transactions.all_for(call.identity), {"status": "string", "expiresAt": "datetime"}
+    )
     return Reply({"total": total, "transactions": shown})
 
 

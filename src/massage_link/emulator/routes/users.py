@@ -8,6 +8,7 @@ from massage_link.emulator.errors import AppwriteError, invalid_param
 from massage_link.emulator.pages import page
 from massage_link.emulator.params import boolean, new_id, text
 from massage_link.emulator.people import (
+    ASKED_OF_MEMBERS,
     checked_email,
     checked_password,
     checked_phone,
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from massage_link.emulator.sqlite import Document
 
 _LONGEST_JWT = 3600
-_QUERYABLE = (
-    "name", "email", "phone", "status", "passwordUpdate", "registration", "emailVerification", "phoneVerification",
-    "labels", "impersonator", "accessedAt",
-)  # fmt: skip
+_ASKED = {
+    "name": "string", "email": "string", "phone": "string", "status": "boolean", "passwordUpdate": "datetime",
+    "registration": "datetime", "emailVerification": "boolean", "phoneVerification": "boolean", "labels": "string[]",
+    "impersonator": "boolean",
+}  # fmt: skip
 
 
 def announce(call: Call, user: Document, what: str, **ids: str) -> None:
@@ -72,7 +74,7 @@ def create(call: Call) -> Reply:
 def list_users(call: Call) -> Reply:
     """All users, a page of them."""
     users = [wire_user(user) for user in call.emulator.identities.users.values()]
-    shown, total = page(call, users, known=_QUERYABLE)
+    shown, total = page(call, users, _ASKED)
     return Reply({"total": total, "users": shown})
 
 
@@ -252,7 +254,7 @@ def list_memberships(call: Call) -> Reply:
         wire_membership(member, identities.teams[member["teamId"]], user)
         for member in identities.memberships_of(user["$id"])
     ]
-    found, total = page(call, shown, known=("userId", "teamId", "invited", "joined", "confirm", "roles"))
+    found, total = page(call, shown, ASKED_OF_MEMBERS)
     return Reply({"total": total, "memberships": found})
 
 
