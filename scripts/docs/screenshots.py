@@ -78,6 +78,7 @@ PICTURES: dict[str, tuple[str | None, str, Callable[[Any], None] | None]] = {
     "book": (CUSTOMER, "/book", booking),
     "mine": (CUSTOMER, "/mine", talking),
     "booking": (CUSTOMER, "", one_booking),
+    "business": (OPS, "/business", None),
     "status": (None, "/status", measured),
 }
 

@@ -114,6 +114,12 @@ def test_the_earnings(salon: Salon, therapist: Visit, booking: Booking) -> None:
     assert _faults(therapist) == []
 
 
+def test_the_business(salon: Salon, visitors: Visitors, booking: Booking) -> None:
+    ops = visitors.come(salon.people.ops)
+    ops.page.locator("[data-books]").wait_for()
+    assert _faults(ops) == []
+
+
 def test_booking_a_massage_step_by_step(customer: Visit, booking: Booking) -> None:
     customer.go("/book")
     customer.page.click("button.choice:has-text('Thea') >> nth=0")

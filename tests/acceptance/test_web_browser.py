@@ -211,6 +211,26 @@ def test_a_therapist_who_takes_no_bookings_is_not_offered(salon: Salon, therapis
     assert salon.link.availability.therapist(whose).active
 
 
+def test_operators_see_bookings_live_and_whether_the_books_agree(salon: Salon, visitors: Visitors) -> None:
+    ops = visitors.come(salon.people.ops)
+    ops.sees("the difference is 0", "[data-books=ok]")
+    booking = _requested(salon)
+    row = ops.page.locator(f"tr[data-booking='{booking.id}']")
+    row.get_by_text("Waiting for the answer").wait_for()
+    salon.link.bookings.accept(booking.id, by=booking.therapist_id)
+    row.get_by_text("Accepted").wait_for()
+    salon.link.bookings.complete(booking.id, by=booking.therapist_id)
+    row.get_by_text("Completed").wait_for()
+    ops.sees("EUR", "section[aria-labelledby=money]")
+
+
+def test_the_business_and_the_desk_are_nobody_elses(salon: Salon, customer: Visit) -> None:
+    for path in ("/business", "/desk", "/earnings"):
+        assert customer.page.goto(f"{customer.address}{path}").status == 404
+        customer.sees("There is nothing here")
+    customer.faults.clear()  # the browser complains about 404s
+
+
 # --- who sees what ----------------------------------------------------------------------------------------------------
 def test_script_in_a_name_a_note_or_a_message_stays_text(salon: Salon, therapist: Visit, customer: Visit) -> None:
     booking = _requested(salon, customer_name=SCRIPT[:120], note=SCRIPT, area=SCRIPT[:120])

@@ -34,7 +34,7 @@ _PATIENCE = 2.0
 _NAVIGATION = {
     Part.THERAPIST: (("/desk", texts.NAV_DESK), ("/earnings", texts.NAV_EARNINGS)),
     Part.CUSTOMER: (("/book", texts.NAV_BOOK), ("/mine", texts.NAV_MINE)),
-    Part.OPS: (("/book", texts.NAV_BOOK), ("/mine", texts.NAV_MINE)),
+    Part.OPS: (("/business", texts.NAV_BUSINESS),),
 }
 _PILLS = {
     "connecting": (texts.CONNECTING, "waiting"),

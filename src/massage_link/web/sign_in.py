@@ -19,7 +19,7 @@ from massage_link.web.visitors import COOKIE, Part
 __all__ = ["HOME", "register", "routes"]
 
 #: Where somebody begins.
-HOME = {Part.THERAPIST: "/desk", Part.CUSTOMER: "/book", Part.OPS: "/book"}
+HOME = {Part.THERAPIST: "/desk", Part.CUSTOMER: "/book", Part.OPS: "/business"}
 _MONTH = 30 * 24 * 3_600
 _FAULTS = {
     "wrong": texts.WRONG_PASSWORD,

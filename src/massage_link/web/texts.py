@@ -106,6 +106,30 @@ ALERTS_SOUND_ONLY = "You will hear new requests. The browser shows no notificati
 NEW_REQUEST = "New request"
 ADDRESS = "Address"
 
+# --- business ---------------------------------------------------------------------------------------------------------
+BUSINESS = "The business"
+IN_PROGRESS = "In progress"
+BY_DAY = "Agreed bookings by day"
+BY_STATE = "By state"
+BY_THERAPIST = "By therapist"
+LATEST = "Latest changes"
+CUSTOMER = "Customer"
+THERAPIST = "Therapist"
+STATE_OF = "State"
+MONEY = "Money"
+NO_MONEY = "Nothing is on the books yet."
+CURRENCY = "Currency"
+BOOKINGS = "Bookings"
+GROSS = "Customers pay"
+EARNED_BY_US = "Platform keeps"
+THERAPISTS_SHARE = "Therapists' share"
+REFUNDED = "Refunded"
+BOOKS = "The books of the last 24 hours"
+COMPARE = "Compare again"
+COMPARING = "Comparing bookings, commissions and ledger entries …"
+BOOKS_AGREE = "Bookings, commissions and ledger entries tell the same: the difference is 0."
+BOOKS_DIFFER = "They do not tell the same."
+
 # --- earnings ---------------------------------------------------------------------------------------------------------
 EARLIER_MONTH = "Month before"
 LATER_MONTH = "Month after"
@@ -397,6 +421,23 @@ def unread(number: int) -> str:
 def chat_with(name: str) -> str:
     """Title of a conversation."""
     return f"Chat with {name}"
+
+
+def day_ahead(number: int, moment: datetime) -> str:
+    """A day of the days to come."""
+    return day(moment + timedelta(days=number), moment).partition(",")[0]
+
+
+def compared(bookings: int, commissions: int, entries: int) -> str:
+    """What was compared."""
+    return f"{count(bookings, 'booking', 'bookings')}, {count(commissions, 'commission', 'commissions')}, " + count(
+        entries, "ledger entry", "ledger entries"
+    )
+
+
+def faults(number: int) -> str:
+    """How much is wrong."""
+    return count(number, "difference", "differences")
 
 
 def month(first: date) -> str:
