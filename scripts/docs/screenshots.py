@@ -1,6 +1,7 @@
 """Take the pictures of docs/web.md: each page of the demonstration, on a desk in light and on a phone in dark.
 
-Needs Chromium (`scripts/setup browser`). Run `python scripts/docs/screenshots.py` after the pages have changed.
+Needs Chromium (`scripts/setup browser`) and fonts for every script in the names (on Debian: fonts-wqy-microhei,
+fonts-noto-color-emoji). Run `python scripts/docs/screenshots.py` after the pages have changed.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -170,3 +171,30 @@ def test_without_a_server_the_sign_in_says_that_it_cannot_be_reached() -> None:
         process.terminate()
         assert process.wait(20) == 0
         process.stdout.close()
+
+
+@pytest.mark.long
+def test_the_demonstration_shows_accounts_that_one_click_signs_in() -> None:
+    command = [str(Path(sys.executable).parent / "massage-link"), "demo", "--web", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    address = process.stdout.readline().strip().partition(" web: ")[2]
+    try:
+        page = httpx.get(f"{address}/sign-in").text
+        assert "mara-lindqvist@example.com" in page
+        for email, home in (("mara-lindqvist", "/desk"), ("lena-vogel", "/book"), ("olivia-ops", "/business")):
+            with httpx.Client(base_url=address) as client:
+                client.post("/sign-in", data={"email": f"{email}@example.com", "password": "good-hands"})
+                assert client.get("/").headers["location"] == home
+                assert client.get(home).status_code == 200
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+        process.stdout.close()
+
+
+def test_the_demonstration_of_the_pages_prints_no_json() -> None:
+    command = [str(Path(sys.executable).parent / "massage-link"), "demo", "--web", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("massage-link: --json prints what the bookings came to")
