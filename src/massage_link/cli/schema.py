@@ -68,7 +68,8 @@ def push(
 
     Only adds, so it is safe to repeat; what is there and differs is refused and left as it is. Needs an API key.
     """
-    from massage_link.cli.progress import Bar, show_plan
+    from massage_link.cli.plan import show_plan
+    from massage_link.cli.progress import Bar
     from massage_link.client.link import MassageLink
     from massage_link.usecases.provision import databases_beside, push_schema
 

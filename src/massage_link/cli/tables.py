@@ -12,8 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from massage_link.worker.describing import plain
-
 __all__ = ["counted", "print_table", "put_out"]
 
 #: Where there is no terminal nothing has to fit: a pipe gets each row on a line of its own.
@@ -34,6 +32,8 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers:
         numbers: names of the columns that hold numbers, which stand to the right.
 
     """
+    from massage_link.worker.describing import plain
+
     table = Table(box=None, pad_edge=False)
     for head in heads:
         table.add_column(head, justify="right" if head in numbers else "left", overflow="fold")
