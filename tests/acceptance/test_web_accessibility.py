@@ -37,7 +37,7 @@ def pages(salon: Salon) -> Iterator[Pages]:
 
 
 @pytest.fixture(scope="module")
-def booking(salon: Salon, visitors: Visitors) -> Booking:
+def booking(salon: Salon, visitors: Visitors) -> Iterator[Booking]:
     """A request with everything that can be shown, after one that was accepted for today."""
     facts = {"customer_name": "Carla", "area": "Mitte", "address": "Torstraße 1", "note": "Please ring twice."}
     soon = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=65)
@@ -46,7 +46,8 @@ def booking(salon: Salon, visitors: Visitors) -> Booking:
     salon.link.bookings.accept(accepted.id, by=accepted.therapist_id)
     made = salon.link.bookings.request(**salon.wish(**facts))
     salon.link.chat.send(made.id, "Is there parking?", sender_id=made.customer_id)
-    return made
+    yield made
+    salon.link.bookings.cancel(accepted.id)  # its time is free for the next look
 
 
 @pytest.fixture(scope="module", params=[("desk", "light"), ("phone", "dark")], ids="-".join)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from massage_link.domain.booking import Booking
 from massage_link.web import texts
 from massage_link.web.frame import Page
@@ -28,8 +30,10 @@ def offer_alerts(page: Page) -> None:
         say(texts.ALERTS_DONE if granted == "granted" else texts.ALERTS_SOUND_ONLY)
 
     async def ask() -> None:
-        if await page.client.run_javascript("massageLink.wantsAlerts()", timeout=5.0) is None and not offer.is_deleted:
-            offer.set_visibility(True)
+        with suppress(TimeoutError):  # a browser that does not say what it wants is not asked
+            wanted = await page.client.run_javascript("massageLink.wantsAlerts()", timeout=5.0)
+            if wanted is None and not offer.is_deleted:
+                offer.set_visibility(True)
 
     # The browser wants to see the press of a button behind the sound and the question: it is answered right there.
     on.on("click", turned_on, js_handler="async () => emit(await massageLink.turnOn())")

@@ -42,6 +42,7 @@ class Tag(TextElement):
 
     def set(self, **attributes: str | bool | int | None) -> None:
         """Set attributes; False and None remove one."""
+        before = dict(self._props)
         for name, value in attributes.items():
             # NiceGUI runs attributes that begin with a colon as code; names written as Python keywords cannot.
             key = name.rstrip("_").replace("_", "-")
@@ -49,7 +50,8 @@ class Tag(TextElement):
                 self._props.pop(key, None)
             else:
                 self._props[key] = "" if value is True else str(value)
-        self.update()
+        if before != dict(self._props):
+            self.update()
 
 
 #: ``with tag("section", classes="card"):``

@@ -9,7 +9,7 @@ from massage_link.web import texts
 from massage_link.web.feed import News
 from massage_link.web.frame import Page, private_page
 from massage_link.web.kit import Countdown, Keyed, Tag, button, heading, link_to, say, tag
-from massage_link.web.pieces import avatar, chat_button, details_link, empty, now, other_side, status_badge
+from massage_link.web.pieces import chat_button, details_link, empty, now, other_side, status_badge, who_and_what
 from massage_link.web.site import Site
 
 __all__ = ["cancel_box", "register"]
@@ -63,11 +63,7 @@ class _Bookings:
         with tag("article", classes="card stack", aria_label=f"{booking.service}, {therapist}") as card:
             card.set(data_booking=booking.id)
             with tag("div", classes="row spread"):
-                with tag("div", classes="row"):
-                    avatar(therapist)
-                    with tag("div"):
-                        heading(3, therapist, "wrap")
-                        tag("p", f"{booking.service} · {texts.minutes(booking.duration_minutes)}", "muted wrap")
+                who_and_what(therapist, booking)
                 status_badge(booking.status)
             with tag("div", classes="row spread"):
                 with tag("div"):

@@ -7,9 +7,19 @@ from datetime import UTC, datetime
 from massage_link.domain.booking import Booking, Status
 from massage_link.web import texts
 from massage_link.web.frame import Page
-from massage_link.web.kit import Tag, button, link_to, tag
+from massage_link.web.kit import Tag, button, heading, link_to, tag
 
-__all__ = ["avatar", "chat_button", "details_link", "empty", "now", "other_side", "status_badge", "tile"]
+__all__ = [
+    "avatar",
+    "chat_button",
+    "details_link",
+    "empty",
+    "now",
+    "other_side",
+    "status_badge",
+    "tile",
+    "who_and_what",
+]
 
 
 def now() -> datetime:
@@ -48,6 +58,15 @@ def other_side(page: Page, booking: Booking) -> str:
     if booking.therapist_id == page.visitor.id:
         return booking.customer_name or booking.customer_id
     return booking.therapist_name or booking.therapist_id
+
+
+def who_and_what(name: str, booking: Booking) -> None:
+    """The head of a card: with whom, and which massage."""
+    with tag("div", classes="row"):
+        avatar(name)
+        with tag("div"):
+            heading(3, name, "wrap")
+            tag("p", f"{booking.service} · {texts.minutes(booking.duration_minutes)}", "muted wrap")
 
 
 def chat_button(page: Page, booking: Booking) -> Tag:

@@ -7,8 +7,8 @@ from typing import Any
 from massage_link.domain.booking import Booking
 from massage_link.web import texts
 from massage_link.web.frame import Page
-from massage_link.web.kit import Countdown, Tag, button, carefully, heading, say, tag
-from massage_link.web.pieces import avatar, chat_button, details_link, now
+from massage_link.web.kit import Countdown, Tag, button, carefully, say, tag
+from massage_link.web.pieces import chat_button, details_link, now, who_and_what
 
 __all__ = ["request_card"]
 
@@ -22,11 +22,7 @@ def request_card(page: Page, booking: Booking, *, fresh: bool) -> Tag:
     with tag("article", classes=f"card request stack{' fresh' if fresh else ''}", aria_label=label) as card:
         card.set(data_booking=booking.id)
         with tag("div", classes="row spread"):
-            with tag("div", classes="row"):
-                avatar(customer)
-                with tag("div"):
-                    heading(3, customer, "wrap")
-                    tag("p", f"{booking.service} · {texts.minutes(booking.duration_minutes)}", "muted wrap")
+            who_and_what(customer, booking)
             tag("p", str(booking.price), "price")
         _facts(booking)
         if booking.note:
