@@ -51,6 +51,7 @@ def create_app(site: Site) -> FastAPI:
     for module in (sign_in, desk, earnings, business, book, mine, booking, status, missing):
         module.register(site)
     toolkit.config.endpoint_documentation = "none"
+    toolkit.config.quasar_config["loadingBar"]["skipHijack"] = True  # a bar without a name, at every request
     ui.run_with(
         app,
         title=texts.BRAND,
