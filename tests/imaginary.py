@@ -64,6 +64,10 @@ class RefusedError(Exception):
         self.status, self.kind = status, kind
 
 
+def _not_imagined(request: Request) -> object:
+    raise AssertionError(f"nothing imagined for {request.method} {request.url}")
+
+
 @dataclass
 class ImaginaryAppwrite:
     """Rows by table and id, open transactions, and what is still to happen.
@@ -73,6 +77,7 @@ class ImaginaryAppwrite:
         reading: what becomes of each read to come.
         delay: after how many requests a late write takes effect.
         before_each: told of each request before it is looked at; what it raises is the answer.
+        other: answers what is not imagined here.
 
     """
 
@@ -80,6 +85,7 @@ class ImaginaryAppwrite:
     reading: Iterator[Fate] = field(default_factory=lambda: iter(()))
     delay: int = 2
     before_each: Callable[[Request], object] = lambda _: None
+    other: Callable[[Request], object] = _not_imagined
     tables: dict[str, dict[str, Row]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     _transactions: dict[str, list[Row]] = field(default_factory=dict)
@@ -170,7 +176,7 @@ class ImaginaryAppwrite:
                 return self._create(table, body["rowId"], {**body["data"], "$permissions": body["permissions"]})
             case "PATCH", ["tablesdb", _, "tables", table, "rows", row_id]:
                 return self._patch(table, row_id, body["data"], request.headers["X-Appwrite-Timestamp"])
-        raise AssertionError(f"nothing imagined for {request.method} {url.path}")
+        return self.other(request)
 
     def _stage(self, transaction: str, operations: list[Row]) -> object:
         for operation in operations:

@@ -73,19 +73,28 @@ Path_ = Callable[["Shop"], Awaitable[Taken]]
 
 # --- who has been told ------------------------------------------------------------------------------------------------
 class Arrivals:
-    """When the therapist's side first had each booking."""
+    """When the other side first had each thing, by a name of it."""
 
     def __init__(self) -> None:
         self._at: defaultdict[str, asyncio.Future[float]] = defaultdict(asyncio.get_running_loop().create_future)
 
-    def note(self, booking_id: str) -> None:
+    def note(self, name: str) -> None:
         """It is there now."""
-        if not self._at[booking_id].done():
-            self._at[booking_id].set_result(time.perf_counter())
+        if not self._at[name].done():
+            self._at[name].set_result(time.perf_counter())
 
-    async def of(self, booking_id: str) -> float:
+    async def of(self, name: str) -> float:
         """When it came, by `time.perf_counter`."""
-        return await asyncio.wait_for(self._at[booking_id], 20)
+        return await asyncio.wait_for(self._at[name], 30)
+
+
+async def settled(http: httpx.AsyncClient, server: Emulator) -> None:
+    """Wait until no function has anything left to do."""
+    url = f"{server.endpoint.removesuffix('/v1')}/_emulator/functions"
+    while True:
+        answer = await http.get(url, headers={"X-Emulator-Token": server.control_token})
+        if not answer.json()["pending"]:
+            return
 
 
 async def _handle(link: AsyncMassageLink, arrivals: Arrivals, live: asyncio.Event) -> None:
@@ -129,14 +138,6 @@ class Shop:
         answer = await self.http.request(method, path, json=body, headers=who)
         answer.raise_for_status()
         return answer.json()
-
-    async def settled(self) -> None:
-        """Wait until no function has anything left to do."""
-        url = f"{self.server.endpoint.removesuffix('/v1')}/_emulator/functions"
-        while True:
-            answer = await self.http.get(url, headers={"X-Emulator-Token": self.server.control_token})
-            if not answer.json()["pending"]:
-                return
 
 
 @asynccontextmanager
@@ -365,7 +366,7 @@ async def turns(works: Mapping[str, tuple[Shop, Path_]], rounds: int, *, until: 
         for name in order:
             shop, path = works[name]
             times = await path(shop)
-            await shop.settled()
+            await settled(shop.http, shop.server)
             if turn >= _WARM_UP:
                 taken[name].append(times)
         random.shuffle(order)

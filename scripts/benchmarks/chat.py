@@ -15,7 +15,6 @@ import json
 import random
 import sys
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from statistics import quantiles
 from typing import Any
 
 import httpx
+from bookings import Arrivals, settled
 from websockets.asyncio.client import ClientConnection, connect
 
 from massage_link import AsyncMassageLink, Booking, Money
@@ -53,22 +53,6 @@ _LINES = 20  # messages of the conversation whose cost is counted
 
 Taken = tuple[float, float]  # seconds until the answer, and until the other side has it
 Sending = Callable[["Room"], Awaitable[Taken]]
-
-
-class Arrivals:
-    """When the other side had each message, by its client id."""
-
-    def __init__(self) -> None:
-        self._at: defaultdict[str, asyncio.Future[float]] = defaultdict(asyncio.get_running_loop().create_future)
-
-    def note(self, client_id: str) -> None:
-        """It is there now."""
-        if not self._at[client_id].done():
-            self._at[client_id].set_result(time.perf_counter())
-
-    async def of(self, client_id: str) -> float:
-        """When it came, by `time.perf_counter`."""
-        return await asyncio.wait_for(self._at[client_id], 30)
 
 
 async def _handle(link: AsyncMassageLink, arrivals: Arrivals, live: asyncio.Event) -> None:
@@ -104,14 +88,6 @@ class Room:
         answer = await self.http.request(method, path, json=body, headers={**who, **headers})
         answer.raise_for_status()
         return answer.json()
-
-    async def settled(self) -> None:
-        """Wait until no function has anything left to do."""
-        url = f"{self.server.endpoint.removesuffix('/v1')}/_emulator/functions"
-        while True:
-            answer = await self.http.get(url, headers={"X-Emulator-Token": self.server.control_token})
-            if not answer.json()["pending"]:
-                return
 
 
 @asynccontextmanager
@@ -290,7 +266,7 @@ async def cost(room: Room) -> dict[str, Any]:
             return await super().handle_async_request(request)
 
     booking = await _booked(room.link, days=3)
-    await room.settled()
+    await settled(room.http, room.server)
     steps: dict[str, int] = {}
     requests: dict[str, int] = {}
     async with room.server.async_link(transport=Counting()) as link:
@@ -340,7 +316,7 @@ async def _executions(room: Room) -> int:
 async def run(server: Emulator) -> dict[str, Any]:
     """Everything, measured."""
     async with opened(server) as room:
-        await room.settled()
+        await settled(room.http, room.server)
         paths = {name: figures(taken) for name, taken in (await warm(room)).items()}
         paths |= {name: figures(taken) for name, taken in (await cold(room)).items()}
         spent = await cost(room)

@@ -235,9 +235,12 @@ def openings(availability: Availability, zone: ZoneInfo, start: datetime, end: d
     """The therapist's hours between two instants, ascending, without blocked time; consecutive ones are joined."""
     day, last = start.astimezone(zone).date() - timedelta(days=1), end.astimezone(zone).date()
     joined: Opening | None = None
-    while day <= last:
+    # A day more, because clocks may go back over midnight: the next day has begun before this one is at its end.
+    while day <= last + timedelta(days=1):
         for opens, closes in availability.day(day):
             begins, ends = instant(day, opens, zone), instant(day, closes, zone, fold=1)
+            if day > last and begins >= end:
+                break
             if joined is not None and begins <= joined.end:
                 joined = Opening(joined.start, max(joined.end, ends), (*joined.grids, begins))
                 continue

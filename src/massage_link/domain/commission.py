@@ -158,6 +158,7 @@ class CommissionEntry(Row):
             ``due:{version}``, ``fee:{version}``, ``void:{version}`` (of the booking), ``refund:{key}``,
             ``adjustment:{key}``, ``payout:{batch}``.
         reason, actor: why and by whom, for what ops do.
+        command_id: of the run of a batch that wrote it, which tells it from that of another run.
 
     """
 
@@ -174,6 +175,7 @@ class CommissionEntry(Row):
     reference: ShortText
     reason: Annotated[str, Field(max_length=500)] = ""
     actor: Annotated[str, Field(max_length=36)] = ""
+    command_id: Annotated[str, Field(max_length=36)] = ""
     at: UtcDatetime
     canary: bool = False
 

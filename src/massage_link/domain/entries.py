@@ -172,7 +172,7 @@ def adjustment(
     )
 
 
-def payout(commission: Commission, *, batch: str, actor: str, at: datetime) -> CommissionEntry:
+def payout(commission: Commission, *, batch: str, actor: str, at: datetime, command_id: str = "") -> CommissionEntry:
     """The therapist is paid what is owed; a negative balance is taken off what they get for other bookings.
 
     Raises:
@@ -182,7 +182,8 @@ def payout(commission: Commission, *, batch: str, actor: str, at: datetime) -> C
     if commission.status is not CommissionStatus.DUE:
         raise IllegalTransition(f"the commission of booking {commission.id} is {commission.status}, not due.")
     reference = f"payout:{checked_key('batch', batch)}"
-    return _next(commission, EntryKind.PAYOUT, reference, at, balance=-commission.balance_minor, actor=actor)
+    owed = commission.balance_minor
+    return _next(commission, EntryKind.PAYOUT, reference, at, balance=-owed, actor=actor, command_id=command_id)
 
 
 def _check_correction(commission: Commission, amount: Money, reason: str) -> None:
@@ -215,6 +216,7 @@ def _numbered(
     rate_bps: int | None = None,
     reason: str = "",
     actor: str = "",
+    command_id: str = "",
 ) -> CommissionEntry:
     return CommissionEntry(
         id=entry_id(commission.id, n),
@@ -231,6 +233,7 @@ def _numbered(
         reference=reference,
         reason=reason,
         actor=actor,
+        command_id=command_id,
         at=at,
         canary=commission.canary,
     )

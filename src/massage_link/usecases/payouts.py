@@ -154,7 +154,7 @@ def pay_out(
         raise InvalidInput(f"until is a datetime with a time zone, not {until!r}.")
     theirs = [] if therapist_id is None else [Query.equal("therapistId", [checked_text("therapist_id", therapist_id)])]
     wanted = [*theirs] if until is None else [*theirs, Query.less_than("dueAt", to_wire_time(until))]
-    run = _Run(ports, batch.lower(), actor, theirs, wanted, dry_run, budget, advance, ports.now())
+    run = _Run(ports, batch.lower(), actor, theirs, wanted, dry_run, budget, advance, ports.now(), ports.new_id())
     return (yield from run.all())
 
 
@@ -173,6 +173,7 @@ class _Run:
     budget: timedelta | None
     advance: Callable[[str], None]
     begun: datetime
+    command_id: str
     lines: dict[tuple[str, str], PayoutLine] = field(default_factory=dict)
     paid: int = 0
     carried: int = 0
@@ -283,17 +284,15 @@ class _Run:
 
     def _post(self, booking_id: str, at_least: int) -> Flow[tuple[CommissionEntry, bool]]:
         """The entry by which the batch pays a booking, and whether this run wrote it."""
-        made: set[tuple[str, datetime]] = set()
 
         def make(commission: Commission) -> CommissionEntry:
             if commission.balance_minor < at_least:
                 raise IllegalTransition(f"the therapist is owed {commission.balance} for booking {booking_id} by now.")
-            entry = payout(commission, batch=self.batch, actor=self.actor.id, at=self.ports.now())
-            made.add((entry.id, entry.at))
-            return entry
+            facts = {"batch": self.batch, "actor": self.actor.id, "command_id": self.command_id}
+            return payout(commission, at=self.ports.now(), **facts)
 
         entry = yield from post_once(self.ports, booking_id, f"payout:{self.batch}", make)
-        return entry, (entry.id, entry.at) in made
+        return entry, entry.command_id == self.command_id
 
 
 def _add(sums: dict[Any, PayoutLine], key: Any, line: PayoutLine) -> None:

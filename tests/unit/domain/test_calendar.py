@@ -222,6 +222,23 @@ def test_what_is_offered_can_be_booked_and_comes_in_order(situation: dict[str, A
         assert bookable(slot.starts_at, situation)
 
 
+def test_what_is_offered_where_clocks_go_back_over_midnight_can_be_booked() -> None:
+    """In Newfoundland, until 2010, a minute past midnight became a minute past eleven of the day before."""
+    noon = datetime(2010, 11, 6, 12, tzinfo=UTC)
+    situation: dict[str, Any] = {
+        "availability": Availability(weekly={"sun": [("00:00", "00:05")]}, horizon_days=1, step_minutes=5),
+        "zone": ZoneInfo("America/St_Johns"),
+        "service": service(5, 0),
+        "start": noon,
+        "end": noon + 925 * MINUTE,
+        "now": noon,
+        "taken": set(),
+    }
+    offered = [slot.starts_at for slot in free_slots(**situation)]
+    assert offered[0] == datetime(2010, 11, 7, 2, 30, tzinfo=UTC)
+    assert all(bookable(at, situation) for at in offered)
+
+
 @settings(max_examples=150)
 @given(_situations())
 def test_what_can_be_booked_on_a_five_minute_mark_is_offered_in_steps_of_five(situation: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from massage_link.errors import MassageLinkError
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.commissions import refresh_commission
 from massage_link.usecases.corrections import adjust_commission, post_once, refund_booking
-from massage_link.usecases.payouts import pay_out
+from massage_link.usecases.payouts import PayoutReport, pay_out
 from massage_link.usecases.ports import Ports
 from massage_link.usecases.transitions import OPS
 from massage_link.wire.call import Flow
@@ -100,6 +100,20 @@ def test_a_refund_that_races_the_payout_is_taken_off_before_or_owed_after(fates:
     row = server.rows("commissions")[booking_id]
     net = 6_653 - (700 if "refund:k" in found else 0)
     assert row["paidMinor"] + row["balanceMinor"] == net
+
+
+@THOROUGHLY
+@given(FATES, st.integers(0, 10))
+def test_of_two_runs_of_a_batch_at_one_instant_only_one_says_that_it_paid(fates: Fates, after: int) -> None:
+    server, ours = ImaginaryAppwrite(), ports()
+    completed(server, ours)
+    rival: list[PayoutReport] = []
+    server.between(len(server.requests) + after, lambda: rival.append(run(server, pay_out(ports(), "b", actor=OPS))))
+    report, _ = told(server, pay_out(ours, "b", actor=OPS), fates)
+    paid = [each.paid for each in (*rival, report) if each is not None]
+    assert sum(paid) <= references(server).count("payout:b") <= 1
+    if report is not None and not report.failed:
+        assert sum(paid) == 1
 
 
 @THOROUGHLY
