@@ -59,7 +59,8 @@ class _Group(TyperGroup):
         except ModuleNotFoundError as error:
             if (error.name or "massage_link").startswith("massage_link"):
                 raise
-            code = _fail(f'{error}: pip install "massage-link[cli,emulator]"', 2)
+            extras = "cli,web" if error.name in {"fastapi", "nicegui"} else "cli,emulator"
+            code = _fail(f'{error}: pip install "massage-link[{extras}]"', 2)
         raise typer.Exit(code)
 
 
