@@ -258,6 +258,7 @@ class _Awaited:
         self.bookings = _AwaitedResource(link.bookings, pool)
         self.chat = _AwaitedResource(link.chat, pool)
         self.commissions = _AwaitedResource(link.commissions, pool)
+        self.account = _AwaitedResource(link.account, pool)
         self.availability = _AwaitedResource(link.availability, pool)
         self.analytics = _AwaitedResource(link.analytics, pool)
 
@@ -272,6 +273,9 @@ class _Awaited:
 
     def with_key(self, api_key: str) -> _Awaited:
         return _Awaited(self._link.with_key(api_key), self._pool)
+
+    def with_session(self, session: str) -> _Awaited:
+        return _Awaited(self._link.with_session(session), self._pool)
 
     def _sharing(self, session: Any) -> _Awaited:
         return _Awaited(self._link._sharing(session), self._pool)

@@ -36,7 +36,10 @@ MAY_IMPORT = {
     "worker": "client domain errors realtime usecases wire",
     "testing": "client domain errors schema usecases wire",
     "demo": "client domain errors realtime schema settings testing usecases wire",
-    "cli": "_version client demo domain emulator errors health realtime schema settings testing usecases wire worker",
+    "web": "client domain errors health realtime usecases",
+    "cli": (
+        "_version client demo domain emulator errors health realtime schema settings testing usecases web wire worker"
+    ),
     "emulator": "",
     "__init__": "_version client domain errors health realtime usecases",
 }
@@ -44,13 +47,15 @@ MAY_IMPORT = {
 OUTSIDE = {
     "httpx": {"client", "testing", "demo"},
     "websockets": {"realtime", "emulator"},
-    "tenacity": {"client", "realtime", "worker"},
+    "tenacity": {"client", "realtime", "web", "worker"},
     "pydantic_settings": {"settings"},
     "typer": {"cli"},
     "rich": {"cli", "demo", "worker"},
     "plotext": {"cli"},
     "starlette": {"emulator"},
-    "uvicorn": {"emulator"},
+    "fastapi": {"web"},
+    "nicegui": {"web"},
+    "uvicorn": {"emulator", "web"},
     "sqlite3": {"emulator", "realtime"},
     "iso4217": {"domain"},
 }
@@ -233,6 +238,20 @@ def test_no_row_is_read_by_its_path() -> None:
                 address = node.args[1]
                 rows = isinstance(address, ast.Call) and getattr(address.func, "id", "") == "_rows_path"
                 assert not rows or len(address.args) == 1, f"{module} reads a single row by its path"  # type: ignore[attr-defined]
+
+
+def test_pages_show_texts_and_never_markup() -> None:
+    """What customers write reaches a browser as text; an element that takes markup would run their scripts."""
+    taking_markup = {"html", "markdown", "restructured_text", "interactive_image", "chat_message"}
+    for module in (module for module in MODULES if _part(module) == "web"):
+        called = {node.func for node in ast.walk(_tree(module)) if isinstance(node, ast.Call)}
+        names = {call.attr for call in called if isinstance(call, ast.Attribute)}
+        assert not names & taking_markup, module
+
+
+def test_pages_are_short() -> None:
+    for module in (module for module in MODULES if _part(module) == "web" and module.name != "texts.py"):
+        assert len((SRC / module).read_text("utf-8").splitlines()) <= 300, module
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -187,6 +187,16 @@ def test_a_catalogue_is_open_to_everybody_and_free_times_to_who_signed_in(shop: 
         assert asked == (CredentialRequired if part == "guest" else True), part
 
 
+def test_each_therapist_alone_says_whether_they_take_bookings(shop: Shop) -> None:
+    whose = shop.people.other_therapist.id
+    special: dict[Part, Outcome] = {"other_therapist": True, "guest": CredentialRequired, "key": InvalidInput}
+    for part, link in shop.links.items():
+        assert _outcome(link.availability.take_bookings, True) == special.get(part, NotFound), part
+        if part not in special:
+            assert _outcome(link.availability.take_bookings, False, therapist_id=whose) == NotAllowed, part
+    assert shop.key.availability.therapist(whose).active
+
+
 # --- moves ------------------------------------------------------------------------------------------------------------
 def _expected(part: Part, command: Command, status: Status) -> Outcome:
     """What the state machine says of a booking that lies ahead."""
@@ -507,6 +517,8 @@ _COVERED = {
     "bookings.expire_due",
     "availability.slots",
     "availability.therapist",
+    "availability.therapists",
+    "availability.take_bookings",
     *(f"chat.{name}" for name in ("send", "edit", "delete", "mark_read", "unread", "unread_total")),
     *(f"chat.{name}" for name in ("appear", "present", "freeze", "reopen")),
 }

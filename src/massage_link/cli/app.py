@@ -26,6 +26,7 @@ from massage_link.cli import (
     reconcile,
     schema,
     sweep,
+    web,
 )
 from massage_link.errors import MassageLinkError, UsageError
 
@@ -59,7 +60,8 @@ class _Group(TyperGroup):
         except ModuleNotFoundError as error:
             if (error.name or "massage_link").startswith("massage_link"):
                 raise
-            code = _fail(f'{error}: pip install "massage-link[cli,emulator]"', 2)
+            extras = "cli,web" if error.name in {"fastapi", "nicegui"} else "cli,emulator"
+            code = _fail(f'{error}: pip install "massage-link[{extras}]"', 2)
         raise typer.Exit(code)
 
 
@@ -83,6 +85,7 @@ app.command()(init.init)
 app.command()(listen.listen)
 app.command()(reconcile.reconcile)
 app.command()(sweep.sweep)
+app.command()(web.web)
 app.command(context_settings=emulator.PASS_ON)(emulator.emulator)
 
 

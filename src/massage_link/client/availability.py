@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from massage_link.client.operation import AsyncResource, Resource, SyncResource, operation
+from appwrite.query import Query
+
+from massage_link.client.operation import AsyncResource, Pages, Resource, SyncResource, listing, operation
+from massage_link.client.paging import pages_of
 from massage_link.domain.calendar import FreeSlot
 from massage_link.domain.people import Therapist
-from massage_link.usecases.slots import free_times, get_therapist
+from massage_link.domain.tables import THERAPISTS
+from massage_link.errors import InvalidInput
+from massage_link.usecases.slots import free_times, get_therapist, take_bookings
 from massage_link.wire.call import Flow
 
 __all__ = ["AsyncAvailability", "Availability", "AvailabilityOperations"]
@@ -40,6 +45,32 @@ class AvailabilityOperations(Resource):
     def therapist(self, therapist_id: str) -> Flow[Therapist]:
         """A therapist's public catalogue: services, prices, hours. NotFound when there is none."""
         return get_therapist(self._ports, therapist_id)
+
+    @operation
+    def take_bookings(self, taking: bool, *, therapist_id: str | None = None) -> Flow[Therapist]:
+        """Let a therapist be booked, or not for now; what is booked already stays as it is.
+
+        Args:
+            taking: whether bookings are taken.
+            therapist_id: whose; a signed-in user's own.
+
+        Raises:
+            NotFound: there is no such therapist in the catalogue.
+            NotAllowed: a user names somebody else.
+
+        """
+        if not self.link.acts_with_key:
+            asked = {"taking": taking, "therapistId": therapist_id}
+            return self._remote("availability.take_bookings", asked, Therapist.model_validate)
+        if therapist_id is None:
+            raise InvalidInput("therapist_id is missing: with an API key, say whose bookings are meant.")
+        return take_bookings(self._ports, therapist_id, taking=taking)
+
+    @listing
+    def therapists(self, *, limit: int | None = None) -> Pages[Therapist]:
+        """The therapists who take bookings, in the order in which they joined."""
+        queries = [Query.equal("active", [True]), Query.order_asc("$createdAt")]
+        return pages_of(self._ports, THERAPISTS, queries, limit=limit)
 
 
 class Availability(AvailabilityOperations, SyncResource):

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import stop_after_attempt
 
+from massage_link.client.account import AccountResource, AsyncAccountResource
 from massage_link.client.analytics import Analytics, AsyncAnalytics
 from massage_link.client.availability import AsyncAvailability, Availability
 from massage_link.client.bookings import AsyncBookings, Bookings
@@ -78,6 +79,18 @@ class BaseLink(ABC):
         """
         if self.credential.kind == "guest":
             raise CredentialRequired(f"{what} is for signed-in users; make the link with a session, or sign in first.")
+
+    def require_session(self, what: str) -> None:
+        """Refuse a call that is about the user who is signed in.
+
+        Raises:
+            CredentialRequired: this link acts with a key, or as a guest.
+
+        """
+        if self.credential.kind not in {"session", "jwt"}:
+            raise CredentialRequired(
+                f"{what} is about who is signed in, and this link acts as a {self.credential.kind}."
+            )
 
     def require_key(self, what: str) -> None:
         """Refuse a call that needs an API key.
@@ -197,6 +210,7 @@ class MassageLink(BaseLink):
         BaseLink.__init__(self, session, ports)
         self._http = http
         self._owns_http = owns
+        self.account = AccountResource(self)
         self.analytics = Analytics(self)
         self.availability = Availability(self)
         self.bookings = Bookings(self)
@@ -226,6 +240,10 @@ class MassageLink(BaseLink):
         """The same connection, acting with this API key."""
         return self._sharing(self._acting_as(_checked_secret("key", api_key)))
 
+    def with_session(self, session: str) -> MassageLink:
+        """The same connection, acting with this session's secret."""
+        return self._sharing(self._acting_as(_checked_secret("session", session)))
+
     def sign_in(self, email: str, password: str) -> MassageLink:
         """The same connection, acting as the user who has this email and password.
 
@@ -242,6 +260,7 @@ class MassageLink(BaseLink):
         bookings: bool = True,
         messages: bool = True,
         commissions: bool = True,
+        reads: bool = False,
         checkpoint: Checkpoint | None = None,
         since: datetime | None = None,
         policy: Policy | None = None,
@@ -255,7 +274,7 @@ class MassageLink(BaseLink):
         A thread of its own listens. Arguments, promises and errors as `AsyncMassageLink.watch`.
 
         """
-        flags = {"bookings": bookings, "messages": messages, "commissions": commissions}
+        flags = {"bookings": bookings, "messages": messages, "commissions": commissions, "reads": reads}
         chosen = frozenset(name for name, wanted in flags.items() if wanted)
         return subscribe_blocking(self, Watch(partial(_everything, chosen), checkpoint, since, policy))
 
@@ -325,6 +344,7 @@ class AsyncMassageLink(BaseLink):
         BaseLink.__init__(self, session, ports)
         self._http = http
         self._owns_http = owns
+        self.account = AsyncAccountResource(self)
         self.analytics = AsyncAnalytics(self)
         self.availability = AsyncAvailability(self)
         self.bookings = AsyncBookings(self)
@@ -355,6 +375,10 @@ class AsyncMassageLink(BaseLink):
         """The same connection, acting with this API key."""
         return self._sharing(self._acting_as(_checked_secret("key", api_key)))
 
+    def with_session(self, session: str) -> AsyncMassageLink:
+        """The same connection, acting with this session's secret."""
+        return self._sharing(self._acting_as(_checked_secret("session", session)))
+
     async def sign_in(self, email: str, password: str) -> AsyncMassageLink:
         """The same connection, acting as the user who has this email and password.
 
@@ -371,6 +395,7 @@ class AsyncMassageLink(BaseLink):
         bookings: bool = True,
         messages: bool = True,
         commissions: bool = True,
+        reads: bool = False,
         checkpoint: Checkpoint | None = None,
         since: datetime | None = None,
         policy: Policy | None = None,
@@ -385,7 +410,7 @@ class AsyncMassageLink(BaseLink):
         of messages every one, in order. Whatever happens while the connection is down is read back.
 
         Args:
-            bookings, messages, commissions: what to watch.
+            bookings, messages, commissions, reads: what to watch; reads are the read marks of conversations.
             checkpoint: where progress is kept over restarts; None begins now.
             since: a new consumer begins with what was written from this instant on.
             policy: timings.
@@ -394,7 +419,7 @@ class AsyncMassageLink(BaseLink):
             CredentialRequired: the link acts with an API key, which has no rights in realtime, or as nobody.
 
         """
-        flags = {"bookings": bookings, "messages": messages, "commissions": commissions}
+        flags = {"bookings": bookings, "messages": messages, "commissions": commissions, "reads": reads}
         chosen = frozenset(name for name, wanted in flags.items() if wanted)
         return subscribe(self, Watch(partial(_everything, chosen), checkpoint, since, policy))
 

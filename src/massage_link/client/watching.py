@@ -132,11 +132,12 @@ def require_listener(link: BaseLink) -> None:
 
 
 def everything(link: AsyncMassageLink, chosen: Collection[str]) -> list[Source[Any]]:
-    """Sources of all that a user may see, as far as they are chosen: bookings, messages, commissions."""
+    """Sources of all that a user may see, as far as they are chosen: bookings, messages, commissions, read marks."""
     makers: dict[str, Callable[[AsyncMassageLink], Source[Any]]] = {
         "bookings": bookings,
         "messages": messages,
         "commissions": commissions,
+        "reads": reads,
     }
     return [make(link) for name, make in makers.items() if name in chosen]
 

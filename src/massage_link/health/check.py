@@ -37,7 +37,7 @@ from massage_link.usecases.canary import new_canary
 if TYPE_CHECKING:
     from massage_link.client.link import AsyncMassageLink
 
-__all__ = ["WITHIN", "verify"]
+__all__ = ["WITHIN", "reach", "verify"]
 
 #: Seconds within which a check has ended and cleaned up, whatever the server does.
 WITHIN = 15.0
@@ -85,6 +85,22 @@ async def verify(link: AsyncMassageLink, *, deep: bool = False) -> HealthReport:
     if removal.state is not State.OK or deep:
         probes.append(removal)
     return HealthReport(at, time.perf_counter() - begun, link.endpoint, link.project_id, deep, probes)
+
+
+async def reach(link: AsyncMassageLink) -> HealthReport:
+    """What can be seen without an API key: whether the server answers. Of all the rest it is said that it is not known.
+
+    Args:
+        link: acts as whoever it likes.
+
+    """
+    at, begun = link.ports.now(), time.perf_counter()
+    probes = [await _outcome(ENDPOINT, Surroundings(link, new_canary(), begun=begun, deep=False))]
+    for each in SHALLOW:
+        if each is not ENDPOINT:
+            found = "Not tried: looking at it needs an API key."
+            probes.append(Probe(each.name, State.UNKNOWN, None, each.means, found, "Set APPWRITE_API_KEY."))
+    return HealthReport(at, time.perf_counter() - begun, link.endpoint, link.project_id, False, probes)
 
 
 async def _ended(tasks: Mapping[str, asyncio.Task[Probe]]) -> None:

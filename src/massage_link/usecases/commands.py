@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic.alias_generators import to_camel
 
 from massage_link.domain.booking import Booking, Role
@@ -34,7 +34,7 @@ from massage_link.usecases.presence import appear
 from massage_link.usecases.read_marks import mark_read
 from massage_link.usecases.rescheduling import reschedule
 from massage_link.usecases.rooms import freeze_room, reopen_room
-from massage_link.usecases.slots import free_times
+from massage_link.usecases.slots import free_times, take_bookings
 from massage_link.usecases.transitions import Wanted, quote, transition
 from massage_link.wire.call import Flow
 from massage_link.wire.users import labels_of
@@ -181,6 +181,13 @@ class ReopenRoom(_Arguments):
 
     booking_id: _Id
     until: UtcDatetime | None = None
+
+
+class TakeBookings(_Arguments):
+    """``availability.take_bookings``; `therapistId` may be said, and is the caller."""
+
+    taking: StrictBool
+    therapist_id: _Id | None = None
 
 
 class FreeSlots(_Arguments):
@@ -392,6 +399,11 @@ def _slots(ports: Ports, caller: Caller, asked: FreeSlots) -> Flow[Any]:  # noqa
     return [{"startsAt": slot.starts_at.isoformat(), "endsAt": slot.ends_at.isoformat()} for slot in free]
 
 
+def _take_bookings(ports: Ports, caller: Caller, asked: TakeBookings) -> Flow[Any]:
+    _is_caller(caller, "therapistId", asked.therapist_id)
+    return _row((yield from take_bookings(ports, caller.user_id, taking=asked.taking)))
+
+
 @dataclass(frozen=True, slots=True)
 class _CommandSpec:
     arguments: type[_Arguments]
@@ -423,4 +435,5 @@ COMMANDS: Mapping[str, _CommandSpec] = {
     "chat.freeze": _CommandSpec(FreezeRoom, _freeze),
     "chat.reopen": _CommandSpec(ReopenRoom, _reopen),
     "availability.slots": _CommandSpec(FreeSlots, _slots),
+    "availability.take_bookings": _CommandSpec(TakeBookings, _take_bookings),
 }

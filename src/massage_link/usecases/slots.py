@@ -17,9 +17,9 @@ from massage_link.errors import InvalidInput, NotFound
 from massage_link.usecases.lookups import list_bookings
 from massage_link.usecases.ports import Ports, find, rows_with_ids
 from massage_link.wire.call import Flow
-from massage_link.wire.rows import IDS_PER_QUERY, list_raw_rows, with_ids
+from massage_link.wire.rows import IDS_PER_QUERY, list_raw_rows, update_row, with_ids
 
-__all__ = ["bucket_of", "free_times", "get_therapist", "held", "nearest_free", "overdue", "starts_of"]
+__all__ = ["bucket_of", "free_times", "get_therapist", "held", "nearest_free", "overdue", "starts_of", "take_bookings"]
 
 #: Rows of one page of taken slots: more than a fortnight that is booked day and night.
 _PAGE = 5_000
@@ -66,6 +66,20 @@ def get_therapist(ports: Ports, therapist_id: str) -> Flow[Therapist]:
     if therapist is None:
         raise NotFound(f"there is no therapist {therapist_id!r} in the catalogue.")
     return therapist
+
+
+def take_bookings(ports: Ports, therapist_id: str, *, taking: bool) -> Flow[Therapist]:
+    """Let a therapist be booked, or not for now; what is booked already stays as it is.
+
+    Raises:
+        NotFound: there is no such therapist.
+        InvalidInput: `taking` is neither True nor False.
+
+    """
+    if type(taking) is not bool:
+        raise InvalidInput(f"taking is True or False, not {taking!r}.")
+    therapist = yield from get_therapist(ports, therapist_id)
+    return (yield from update_row(ports.address(THERAPISTS), Therapist, therapist.id, {"active": taking}))
 
 
 def free_times(

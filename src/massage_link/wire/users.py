@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
 from massage_link.wire.call import Call, Reply, nothing, path, raw_json
 
 __all__ = [
     "JWT_SECONDS",
+    "Account",
+    "account",
     "create_account",
     "create_user",
     "delete_user",
@@ -16,6 +21,7 @@ __all__ = [
     "own_account",
     "set_labels",
     "sign_in",
+    "sign_out",
     "user_jwt",
     "user_of_jwt",
 ]
@@ -24,8 +30,43 @@ __all__ = [
 JWT_SECONDS = 3_600
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as the server knows them.
+
+    Attributes:
+        id: user id.
+        name: for display; may be empty.
+        labels: set by operators; ``ops`` is the one that counts here.
+        server_time: the server's clock when it answered, UTC.
+
+    """
+
+    id: str
+    name: str
+    labels: frozenset[str]
+    server_time: datetime
+
+
 def _id(reply: Reply) -> str:
     return str(raw_json(reply)["$id"])
+
+
+def account() -> Call[Account]:
+    """Who the session or JWT is."""
+
+    def parse(reply: Reply) -> Account:
+        body = raw_json(reply)
+        return Account(
+            body["$id"], body["name"], frozenset(body["labels"]), parsedate_to_datetime(reply.headers["date"])
+        )
+
+    return Call("GET", path("account"), parse, repeatable=True)
+
+
+def sign_out() -> Call[None]:
+    """End the session that the call is made with."""
+    return Call("DELETE", path("account", "sessions", "current"), nothing)
 
 
 def create_user(user_id: str, email: str, password: str, name: str) -> Call[str]:

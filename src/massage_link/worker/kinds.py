@@ -8,8 +8,8 @@ from massage_link.client import watching
 from massage_link.client.link import AsyncMassageLink
 from massage_link.errors import UsageError
 from massage_link.realtime import Source
+from massage_link.wire.users import Account
 from massage_link.worker.listener import Listener
-from massage_link.worker.opening import Account
 
 __all__ = ["Dispatcher", "Therapist"]
 

@@ -16,12 +16,13 @@ from massage_link.domain.chat import ChatMessage, MessageKind
 from massage_link.domain.states import Command
 from massage_link.errors import UsageError
 from massage_link.realtime import Change, Checkpoint, MemoryCheckpoint, Numbered, Policy, Source, Subscriber
+from massage_link.wire.users import Account
 from massage_link.worker.acknowledging import LateCheckpoint, Ticket
 from massage_link.worker.answering import answer
 from massage_link.worker.handling import Ending, Handler, Handling, Parked, Registered, Retries
 from massage_link.worker.lanes import Lanes
 from massage_link.worker.observing import LogObserver, Observer
-from massage_link.worker.opening import Account, begin_with_open_requests, is_open, open_account
+from massage_link.worker.opening import begin_with_open_requests, is_open, open_account
 
 __all__ = ["Listener"]
 

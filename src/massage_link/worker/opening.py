@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -26,34 +24,15 @@ from massage_link.errors import (
 from massage_link.realtime import Mutable, Page, Position, RawRow, Source
 from massage_link.realtime.checkpoint import Checkpoint, Progress
 from massage_link.realtime.ledger import Mark, VersionLedger, stamp_of
-from massage_link.wire.call import Call, Reply, path, raw_json
+from massage_link.wire.users import Account
+from massage_link.wire.users import account as who_it_is
 
-__all__ = ["Account", "begin_with_open_requests", "is_open", "open_account", "patiently"]
+__all__ = ["begin_with_open_requests", "is_open", "open_account", "patiently"]
 
 T = TypeVar("T")
 _PAGE = 500
 #: A request that is open was written at most so long ago; an hour more, as this machine's clock may be off.
 _REACH = ANSWER_WITHIN + timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user as the server knows them."""
-
-    id: str
-    name: str
-    labels: frozenset[str]
-    server_time: datetime
-
-
-def _account() -> Call[Account]:
-    def parse(reply: Reply) -> Account:
-        body = raw_json(reply)
-        return Account(
-            body["$id"], body["name"], frozenset(body["labels"]), parsedate_to_datetime(reply.headers["date"])
-        )
-
-    return Call("GET", path("account"), parse, repeatable=True)
 
 
 async def open_account(
@@ -80,7 +59,7 @@ async def open_account(
         link.require_user("listening")
         user = link
     try:
-        account = await patiently(lambda: user.send(_account()), note)
+        account = await patiently(lambda: user.send(who_it_is()), note)
     except RowNotFound as error:
         if error.type != "user_not_found":
             raise

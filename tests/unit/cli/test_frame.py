@@ -48,6 +48,11 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
             2,
             "massage-link: No module named 'starlette': pip install \"massage-link[cli,emulator]\"\n",
         ),
+        (
+            ModuleNotFoundError("No module named 'nicegui'", name="nicegui"),
+            2,
+            "massage-link: No module named 'nicegui': pip install \"massage-link[cli,web]\"\n",
+        ),
     ],
 )
 def test_an_error_ends_in_its_exit_code_and_one_sentence(
