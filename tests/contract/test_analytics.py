@@ -19,9 +19,9 @@ from massage_link.domain.analytics import AnalyticsRow, Dimension, Earnings, Per
 from massage_link.domain.booking import BookingEventType, Status
 from massage_link.domain.states import Command
 from massage_link.domain.tables import BOOKING_EVENTS, BOOKINGS, COMMISSIONS
-from massage_link.errors import CredentialRequired, InvalidInput
+from massage_link.errors import CredentialRequired, InvalidInput, NotAllowed
 from massage_link.usecases import analytics
-from massage_link.usecases.analytics import analyse
+from massage_link.usecases.analytics import analyse, analyse_each
 from massage_link.usecases.bookings import request_booking
 from massage_link.usecases.transitions import SYSTEM, Wanted, transition
 
@@ -197,11 +197,32 @@ async def test_the_end_is_not_part_of_the_period(link: AsyncMassageLink, books: 
     assert just.total.requests == 1
 
 
-async def test_only_a_key_sees_the_business(links: LinkMaker, link: AsyncMassageLink, people: People) -> None:
-    guest = links(api_key=None)
-    for stranger in (link.as_user(people.ops.id), guest):
-        with pytest.raises(CredentialRequired, match="analytics reads every booking, which takes an API key"):
-            await stranger.analytics.report(FIRST, LAST)
+async def test_ops_see_with_their_own_credential_what_a_key_sees(
+    link: AsyncMassageLink, people: People, books: Books
+) -> None:
+    expected = await link.analytics.report(FIRST, LAST, by=["day", "therapist", "service"], timezone=ZONE)
+    ops = link.as_user(people.ops.id)
+    assert await ops.analytics.report(FIRST, LAST, by=["day", "therapist", "service"], timezone=ZONE) == expected
+    assert expected.total.requests == 50
+
+
+async def test_nobody_else_takes_their_own_bookings_for_the_business(
+    links: LinkMaker, link: AsyncMassageLink, people: People
+) -> None:
+    for person in (people.customer, people.therapist):
+        with pytest.raises(NotAllowed, match=f"every booking, which is for ops; you are {person.id}"):
+            await link.as_user(person.id).analytics.report(FIRST, LAST)
+    with pytest.raises(CredentialRequired, match=r"analytics.report is for signed-in users"):
+        await links(api_key=None).analytics.report(FIRST, LAST)
+
+
+def test_several_divisions_are_read_at_once_and_say_what_each_says_alone(server: Server, books: Books) -> None:
+    period = Period.parse(FIRST, LAST, ZONE)
+    divisions = [(each,) for each in Dimension]
+    with server.link() as link:
+        alone = [link.run(analyse(link.ports, period, by)) for by in divisions]
+        assert link.run(analyse_each(link.ports, period, divisions)) == alone
+    assert [report.total.requests for report in alone] == [50, 50, 50]
 
 
 async def test_what_cannot_be_reported_is_refused_before_anything_is_read(link: AsyncMassageLink) -> None:

@@ -1,11 +1,9 @@
-"""A report of the business as people and programs read it: a table, a drawing, JSON, CSV."""
+"""A report of the business as people and programs read it: a table, a drawing, JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -19,13 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from massage_link.domain.analytics import AnalyticsReport, AnalyticsRow, Dimension
+from massage_link.domain.analytics_text import COUNTS, GROUPS, RATES, group, seconds
 
-__all__ = ["csv_of", "drawn", "json_of", "table_of"]
+__all__ = ["drawn", "json_of", "table_of"]
 
 _NOTHING = "Nothing happened in this period.\n"
-_COUNTS = ("requests", "accepted", "declined", "expired", "withdrawn", "completed", "cancelled", "no_shows")
-_RATES = ("acceptance_rate", "completion_rate", "cancellation_rate", "no_show_rate")
-_OF_GROUP = {Dimension.DAY: "day", Dimension.THERAPIST: "therapist_id", Dimension.SERVICE: "service"}
 _WIDEST = 10_000
 #: A drawing's height in lines; and of so many days each is drawn by itself, of more the weeks.
 _HEIGHT = 16
@@ -33,12 +29,6 @@ _MOST_DAYS = 45
 #: So many therapists or services are drawn: those with the most.
 _MOST_BARS = 20
 _SHORTEST = 10
-#: What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def _group(row: AnalyticsRow, by: Iterable[Dimension]) -> list[str]:
-    return [str(getattr(row, _OF_GROUP[each])) for each in by]
 
 
 # --- for programs -----------------------------------------------------------------------------------------------------
@@ -58,10 +48,10 @@ def json_of(report: AnalyticsReport) -> str:
 
 def _object(row: AnalyticsRow, by: Sequence[Dimension]) -> dict[str, Any]:
     return {
-        **{_OF_GROUP[each]: value for each, value in zip(by, _group(row, by), strict=True)},
-        **{name: getattr(row, name) for name in (*_COUNTS, *_RATES)},
-        "answer_p50_seconds": _seconds(row.answer_p50),
-        "answer_p90_seconds": _seconds(row.answer_p90),
+        **{GROUPS[each]: value for each, value in zip(by, group(row, by), strict=True)},
+        **{name: getattr(row, name) for name in (*COUNTS, *RATES)},
+        "answer_p50_seconds": seconds(row.answer_p50),
+        "answer_p90_seconds": seconds(row.answer_p90),
         "earned": [
             {
                 "currency": each.revenue.currency,
@@ -71,38 +61,6 @@ def _object(row: AnalyticsRow, by: Sequence[Dimension]) -> dict[str, Any]:
             for each in row.earned
         ],
     }
-
-
-def _seconds(span: timedelta | None) -> float | None:
-    return None if span is None else span.total_seconds()
-
-
-def csv_of(report: AnalyticsReport) -> str:
-    """A line for each row, without the total; two columns for each currency, amounts with a decimal point."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    money = [f"{part}_{code}" for code in report.currencies for part in ("revenue", "commission")]
-    times = ["answer_p50_seconds", "answer_p90_seconds"]
-    writer.writerow([*(_OF_GROUP[each] for each in report.by), *_COUNTS, *_RATES, *times, *money])
-    for row in report.rows:
-        facts = [_safe(name) for name in _group(row, report.by)]
-        numbers = [getattr(row, name) for name in (*_COUNTS, *_RATES)]
-        waits = [_seconds(row.answer_p50), _seconds(row.answer_p90)]
-        writer.writerow([*facts, *map(_cell, [*numbers, *waits]), *(f"{amount:f}" for amount in _amounts(report, row))])
-    return out.getvalue()
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
-
-
-def _safe(text: str) -> str:
-    # Names come from people: a spreadsheet must show them, not compute them.
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _amounts(report: AnalyticsReport, row: AnalyticsRow) -> list[Any]:
-    return [amount.decimal for code in report.currencies for amount in (row.revenue(code), row.commission(code))]
 
 
 # --- for people -------------------------------------------------------------------------------------------------------
@@ -118,7 +76,7 @@ def table_of(report: AnalyticsReport) -> str:
     for heading, show in columns:
         table.add_column(heading, footer=show(report.total) if report.by else "", justify="right", no_wrap=True)
     for row in report.rows:
-        table.add_row(*(Text(name) for name in _group(row, report.by)), *(show(row) for _, show in columns))
+        table.add_row(*(Text(name) for name in group(row, report.by)), *(show(row) for _, show in columns))
     return _printed(table)
 
 
@@ -208,7 +166,7 @@ def _upright(title: str, names: list[str], heights: list[list[Any]]) -> str:
 
 def _side_by_side(report: AnalyticsReport) -> Iterator[str]:
     # Lying bars are drawn here: plotext 6.1 needs memory by the length that they stand for, a gigabyte for a million.
-    rows = sorted(report.rows, key=lambda row: (-row.requests, _group(row, report.by)))[:_MOST_BARS]
+    rows = sorted(report.rows, key=lambda row: (-row.requests, group(row, report.by)))[:_MOST_BARS]
     yield _lying("requests", report, rows, [(row.requests, str(row.requests)) for row in rows])
     for code in report.currencies:
         amounts = [row.revenue(code).decimal for row in rows]
@@ -218,7 +176,7 @@ def _side_by_side(report: AnalyticsReport) -> Iterator[str]:
 def _lying(
     title: str, report: AnalyticsReport, rows: Sequence[AnalyticsRow], values: Sequence[tuple[Decimal | int, str]]
 ) -> str:
-    names = [_group(row, report.by)[0] for row in rows]
+    names = [group(row, report.by)[0] for row in rows]
     widths = max(map(cell_len, names)), max(len(shown) for _, shown in values)
     room = max(_SHORTEST, Console().width - sum(widths) - 4)
     most = max(*(value for value, _ in values), 1)

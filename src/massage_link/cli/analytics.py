@@ -42,9 +42,10 @@ def analytics(
 
     Everything counts on the day on which it happened. Needs an API key.
     """
-    from massage_link.cli.analysed import csv_of, drawn, json_of, table_of
+    from massage_link.cli.analysed import drawn, json_of, table_of
     from massage_link.client.link import MassageLink
     from massage_link.domain.analytics import Dimension
+    from massage_link.domain.analytics_text import analytics_csv
 
     if as_json + as_csv + plot > 1:
         raise UsageError("--json, --csv and --plot exclude each other: give one.")
@@ -54,7 +55,7 @@ def analytics(
     with MassageLink.from_env(env_file) as link:
         start, end = _days(link.ports.now(), first, last, timezone)
         report = link.analytics.report(start, end, by=divided, timezone=timezone)
-    shown = json_of if as_json else csv_of if as_csv else drawn if plot else table_of
+    shown = json_of if as_json else analytics_csv if as_csv else drawn if plot else table_of
     typer.echo(shown(report), nl=False)
 
 

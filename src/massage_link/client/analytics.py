@@ -7,9 +7,11 @@ from datetime import date
 
 from massage_link.client.operation import AsyncResource, Resource, SyncResource, operation
 from massage_link.domain.analytics import AnalyticsReport, Dimension, Period
-from massage_link.errors import CredentialRequired
+from massage_link.errors import NotAllowed
 from massage_link.usecases.analytics import analyse
+from massage_link.usecases.commands import OPS_LABEL
 from massage_link.wire.call import Flow
+from massage_link.wire.users import account
 
 __all__ = ["Analytics", "AnalyticsOperations", "AsyncAnalytics"]
 
@@ -26,7 +28,7 @@ class AnalyticsOperations(Resource):
         by: Iterable[Dimension | str] | str = "day",
         timezone: str = "UTC",
     ) -> Flow[AnalyticsReport]:
-        """Requests, answers, ends and earnings of a period; canary bookings are left out. Needs an API key::
+        """Requests, answers, ends and earnings of a period; canary bookings are left out. For ops, and with a key::
 
             report = link.analytics.report(date(2026, 11, 1), date(2026, 12, 1), by="day", timezone="Europe/Berlin")
             for row in report.rows:
@@ -40,16 +42,19 @@ class AnalyticsOperations(Resource):
             timezone: IANA name of the zone whose days count.
 
         Raises:
-            CredentialRequired: the link acts with another credential than a key, which does not see every row.
+            CredentialRequired: the link acts as a guest.
+            NotAllowed: the user is not ops, and does not see every row.
             InvalidInput: no such period, division or time zone.
 
         """
+        period, divided = Period.parse(start, end, timezone), Dimension.parse(by)
         if not self.link.acts_with_key:
-            raise CredentialRequired(
-                "analytics reads every booking, which takes an API key, and this link acts as a "
-                f"{self.link.credential.kind}; set APPWRITE_API_KEY or make the link with api_key=…."
-            )
-        return analyse(self._ports, Period.parse(start, end, timezone), Dimension.parse(by))
+            self.link.require_user("analytics.report")
+            user = yield from account()
+            if OPS_LABEL not in user.labels:
+                # They would see their own bookings alone, and take them for the business.
+                raise NotAllowed(f"analytics reads every booking, which is for ops; you are {user.id}.")
+        return (yield from analyse(self._ports, period, divided))
 
 
 class Analytics(AnalyticsOperations, SyncResource):

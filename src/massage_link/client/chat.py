@@ -24,7 +24,7 @@ from massage_link.usecases.rooms import freeze_room, reopen_room
 from massage_link.usecases.unread import Unread, unread_in, unread_in_all
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import list_rows
-from massage_link.wire.users import own_account
+from massage_link.wire.users import account
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -171,7 +171,7 @@ class ChatOperations(Resource):
             return _said("user_id", user_id, "who reads")
         self.link.require_user("chat.unread")
         credential = self.link.credential
-        own = credential.user_id if isinstance(credential, MintedJwt) else (yield from own_account())[0]
+        own = credential.user_id if isinstance(credential, MintedJwt) else (yield from account()).id
         if user_id not in {None, own}:
             raise NotAllowed(f"userId is {user_id}, and you are {own}: a user acts for themselves.")
         return own

@@ -26,7 +26,7 @@ from massage_link.usecases.statements import draw_up_statement
 from massage_link.usecases.totals import CommissionTotal, add_to_totals, totals_of
 from massage_link.usecases.transitions import OPS
 from massage_link.wire.call import Flow
-from massage_link.wire.users import own_account
+from massage_link.wire.users import account
 
 if TYPE_CHECKING:
     from massage_link.realtime import Checkpoint, Policy
@@ -83,10 +83,10 @@ class CommissionOperations(Resource):
         """
         if not self.link.acts_with_key:
             self.link.require_user("commissions.statement")
-            user_id, labels = yield from own_account()
-            if user_id != therapist_id and OPS_LABEL not in labels:
+            user = yield from account()
+            if user.id != therapist_id and OPS_LABEL not in user.labels:
                 # Nothing of it could be read: it would be a statement of nothing.
-                raise NotAllowed(f"a statement is for the therapist and for ops; you are {user_id}.")
+                raise NotAllowed(f"a statement is for the therapist and for ops; you are {user.id}.")
         return (yield from draw_up_statement(self._ports, therapist_id, period, timezone=timezone))
 
     @operation

@@ -11,7 +11,7 @@ from massage_link.domain.commission import EntryKind
 from massage_link.domain.money import Money
 from massage_link.domain.statement import Account, Statement, StatementLine
 
-__all__ = ["KIND_NAMES", "statement_csv", "statement_html", "statement_rows"]
+__all__ = ["KIND_NAMES", "in_spreadsheet", "statement_csv", "statement_html", "statement_rows"]
 
 #: What a line is called.
 KIND_NAMES = {
@@ -26,6 +26,11 @@ _COLUMNS = (
 )  # fmt: skip
 #: A spreadsheet would take a text that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def in_spreadsheet(text: str) -> str:
+    """A text as a cell: what a spreadsheet would compute, coming from people, gets an apostrophe before it."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def statement_csv(statement: Statement) -> str:
@@ -53,7 +58,7 @@ def _csv_row(statement: Statement, line: StatementLine) -> list[str]:
     return [
         line.amount.currency,
         statement.period.local(line.at).isoformat(timespec="milliseconds"),
-        *(f"'{text}" if text.startswith(_FORMULA) else text for text in texts),
+        *map(in_spreadsheet, texts),
         *map(_plain, amounts),
     ]
 

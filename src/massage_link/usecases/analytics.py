@@ -30,7 +30,7 @@ from massage_link.usecases.ports import Ports, rows_with_ids
 from massage_link.wire.call import Flow
 from massage_link.wire.rows import list_rows
 
-__all__ = ["Progress", "analyse"]
+__all__ = ["Progress", "analyse", "analyse_each"]
 
 #: Told after each page: the time of its last event.
 Progress = Callable[[datetime], None]
@@ -88,13 +88,21 @@ def analyse(
     """Count what happened to all bookings but canaries, from their events, in bounded memory.
 
     Args:
-        ports: surroundings; the credential has to see every row, so it is a key's.
+        ports: surroundings; the credential has to see every row, so it is a key's, or that of ops.
         period: by the times of the events.
         by: how to divide it.
         progress: told how far it is.
 
     """
-    tallies, memory = Tallies(period, by), _Memory()
+    (report,) = yield from analyse_each(ports, period, [by], progress=progress)
+    return report
+
+
+def analyse_each(
+    ports: Ports, period: Period, divisions: Sequence[tuple[Dimension, ...]], *, progress: Progress = lambda _: None
+) -> Flow[list[AnalyticsReport]]:
+    """The same for several divisions of a period, a report for each, while everything is read once."""
+    tallied, memory = [Tallies(period, by) for by in divisions], _Memory()
     queries = [
         Query.greater_than_equal("at", to_wire_time(period.start)),
         Query.less_than("at", to_wire_time(period.end)),
@@ -106,9 +114,10 @@ def analyse(
     while True:
         lines = yield from list_rows(ports.address(BOOKING_EVENTS), _Line, [*queries, *cursor])
         for happening in (yield from _happenings(ports, memory, lines)):
-            tallies.add(happening)
+            for tallies in tallied:
+                tallies.add(happening)
         if len(lines) < _PAGE:
-            return tallies.report()
+            return [tallies.report() for tallies in tallied]
         progress(lines[-1].at)
         cursor = [Query.cursor_after(lines[-1].id)]
 

@@ -18,7 +18,6 @@ __all__ = [
     "create_user",
     "delete_user",
     "labels_of",
-    "own_account",
     "set_labels",
     "sign_in",
     "sign_out",
@@ -113,16 +112,6 @@ def user_jwt(user_id: str, seconds: int = JWT_SECONDS) -> Call[str]:
 def user_of_jwt(jwt: str) -> Call[str]:
     """Id of the user whose JWT it is; 401 when it is nobody's (any more)."""
     return Call("GET", path("account"), _id, headers={"X-Appwrite-JWT": jwt}, repeatable=True, credential="none")
-
-
-def own_account() -> Call[tuple[str, frozenset[str]]]:
-    """The id and the labels of the user as whom the call is made."""
-
-    def parse(reply: Reply) -> tuple[str, frozenset[str]]:
-        account = raw_json(reply)
-        return str(account["$id"]), frozenset(account["labels"])
-
-    return Call("GET", path("account"), parse, repeatable=True)
 
 
 def sign_in(project_id: str, email: str, password: str) -> Call[str]:

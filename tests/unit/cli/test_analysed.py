@@ -11,8 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from massage_link import Money
-from massage_link.cli.analysed import csv_of, drawn, json_of, table_of
+from massage_link.cli.analysed import drawn, json_of, table_of
 from massage_link.domain.analytics import AnalyticsReport, Dimension, Earnings, Happening, Outcome, Period, Tallies
+from massage_link.domain.analytics_text import analytics_csv
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -60,12 +61,12 @@ def test_the_total_alone_is_one_line() -> None:
 def test_an_empty_period_is_said_to_be_empty() -> None:
     empty = Tallies(Period.parse(START, START + timedelta(days=1), "UTC"), (Dimension.DAY,)).report()
     assert table_of(empty) == drawn(empty) == "Nothing happened in this period.\n"
-    assert len(csv_of(empty).splitlines()) == 1
+    assert len(analytics_csv(empty).splitlines()) == 1
     assert json.loads(json_of(empty))["rows"] == []
 
 
 def test_csv_has_a_line_a_row_and_amounts_that_a_program_reads() -> None:
-    first, second = csv.DictReader(io.StringIO(csv_of(report(by=["day", "therapist"]))))
+    first, second = csv.DictReader(io.StringIO(analytics_csv(report(by=["day", "therapist"]))))
     assert (first["day"], first["therapist_id"], first["requests"]) == ("2026-11-02", "mara", "1")
     assert (first["revenue_EUR"], first["commission_EUR"]) == ("1234567.89", "370370.37")
     assert (first["acceptance_rate"], first["answer_p50_seconds"]) == ("1", "7500")
@@ -74,7 +75,7 @@ def test_csv_has_a_line_a_row_and_amounts_that_a_program_reads() -> None:
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("x")', "+1", "-1", "@x"])
 def test_a_spreadsheet_shows_a_name_and_does_not_compute_it(name: str) -> None:
-    (row,) = csv.DictReader(io.StringIO(csv_of(report(by=["service"], service=name))))
+    (row,) = csv.DictReader(io.StringIO(analytics_csv(report(by=["service"], service=name))))
     assert row["service"] == f"'{name}"
 
 
