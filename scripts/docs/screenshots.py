@@ -66,6 +66,12 @@ def one_booking(page: Any) -> None:
     page.wait_for_selector(".timeline li")
 
 
+def analysed(page: Any) -> None:
+    """Down to the analytics, once they are counted."""
+    page.locator("[data-analytics]").wait_for()
+    page.locator("#analytics").evaluate("it => window.scrollTo(0, it.getBoundingClientRect().top - 90)")
+
+
 def measured(page: Any) -> None:
     """Once something was measured."""
     page.locator("tr[data-step=alert]").wait_for(timeout=120_000)
@@ -80,6 +86,7 @@ PICTURES: dict[str, tuple[str | None, str, Callable[[Any], None] | None]] = {
     "mine": (CUSTOMER, "/mine", talking),
     "booking": (CUSTOMER, "", one_booking),
     "business": (OPS, "/business", None),
+    "analytics": (OPS, "/business", analysed),
     "status": (None, "/status", measured),
 }
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
+from cases import Run
 from deployed import deployed
 from marketplace import Person
 from massage_link import Booking
 from massage_link.domain.booking import Status
+from massage_link.usecases.bookings import request_booking
 from pages import Pages, Visit, Visitors, browser, serving
 from salon import SERVICE, Salon, opened
 
@@ -222,6 +227,37 @@ def test_operators_see_bookings_live_and_whether_the_books_agree(salon: Salon, v
     salon.link.bookings.complete(booking.id, by=booking.therapist_id)
     row.get_by_text("Completed").wait_for()
     ops.sees("EUR", "section[aria-labelledby=money]")
+
+
+def test_operators_see_how_the_business_does_and_take_it_along_as_a_file(salon: Salon, visitors: Visitors) -> None:
+    trial = Run(salon.link, salon.market).wish(salon.market.start(), canary=True)
+    salon.link.run(request_booking(salon.link.ports, trial))
+    done = _requested(salon)
+    salon.link.bookings.accept(done.id, by=done.therapist_id)
+    salon.link.bookings.complete(done.id, by=done.therapist_id)
+    tomorrow = datetime.now(ZoneInfo("Europe/Berlin")).date() + timedelta(days=1)
+    start, zone = tomorrow - timedelta(days=7), "Europe/Berlin"
+    (told,) = salon.link.analytics.report(start, tomorrow, by=(), timezone=zone).rows
+    ops = visitors.come(salon.people.ops)
+    ops.page.locator("[data-analytics='30']").wait_for()
+    ops.page.click("button.chip:has-text('7 days')")
+    ops.page.locator("[data-analytics='7']").wait_for()
+    table = ops.page.locator("[aria-labelledby=by-therapist] table")
+    assert salon.people.therapist.id not in table.inner_text()
+    cells = table.locator("tbody tr", has_text="Thea").first.locator("td").all_inner_texts()
+    whole = table.locator("tfoot td").all_inner_texts()
+    assert whole[0] == str(told.requests)
+    assert whole[1] == f"{told.accepted} ({told.acceptance_rate:.0%})"
+    assert whole[-2:] == [str(told.revenue("EUR")), str(told.commission("EUR"))]
+    assert 1 <= int(cells[0]) <= told.requests
+    label = ops.page.locator("svg.columns").first.get_attribute("aria-label")
+    assert label.startswith(f"Requested by day: {told.requests} altogether; most on ")
+    with ops.page.expect_download() as fetched:
+        ops.page.click("a[href='/business/analytics.csv?by=therapist&days=7']")
+    rows = list(csv.DictReader(Path(fetched.value.path()).read_text("utf-8").splitlines()))
+    assert sum(int(row["requests"]) for row in rows) == told.requests
+    assert salon.people.therapist.id in {row["therapist_id"] for row in rows if row["therapist"] == "Thea"}
+    assert trial.therapist_id not in {row["therapist_id"] for row in rows}
 
 
 def test_the_business_and_the_desk_are_nobody_elses(salon: Salon, customer: Visit) -> None:

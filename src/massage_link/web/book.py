@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from massage_link.domain.people import Therapist
 from massage_link.errors import InvalidInput, NotAvailable, SlotTaken
 from massage_link.web import texts
 from massage_link.web.frame import Page, private_page
-from massage_link.web.kit import Tag, carefully, heading, tag
+from massage_link.web.kit import Choice, Tag, carefully, heading, tag
 from massage_link.web.pieces import avatar, empty, now
 from massage_link.web.site import Site
 
@@ -64,10 +64,10 @@ class _Counter:
             empty(texts.NO_THERAPISTS)
             return
         with tag("div", classes="choices"):
-            choice = _Choice()
+            choice = Choice()
             for each in therapists:
                 cheapest = min(_services(each), key=lambda service: service.price_minor)
-                with choice.option(lambda each=each: self._chose_therapist(each), "choice"):  # type: ignore[misc]
+                with choice.option("", lambda each=each: self._chose_therapist(each), "choice"):  # type: ignore[misc]
                     avatar(each.name)
                     with tag("span", classes="choice-text"):
                         tag("span", each.name, "strong wrap")
@@ -78,9 +78,9 @@ class _Counter:
         self._therapist, self._service, self._day, self._slot = therapist, None, None, None
         self._from(2)
         with _emptied(self._services, 2, texts.CHOOSE_SERVICE), tag("div", classes="choices"):
-            choice = _Choice()
+            choice = Choice()
             for each in _services(therapist):
-                with choice.option(lambda each=each: self._chose_service(each), "choice"):  # type: ignore[misc]
+                with choice.option("", lambda each=each: self._chose_service(each), "choice"):  # type: ignore[misc]
                     with tag("span", classes="choice-text"):
                         tag("span", each.name, "strong wrap")
                         tag("span", texts.minutes(each.minutes), "muted small")
@@ -95,15 +95,15 @@ class _Counter:
         today = now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
         with _emptied(self._times, 3, texts.CHOOSE_TIME):
             tag("p", texts.clocks_of(zone), "muted small")
-            choice = _Choice()
+            choice = Choice()
             with tag("div", classes="chips days", role="group", aria_label=texts.DAY):
                 chips = [self._day_chip(choice, today + timedelta(days=number)) for number in range(_DAYS)]
             self._slots = tag("div", classes="chips", role="group", aria_label=texts.TIME, aria_live="polite")
         choice.press(chips[0])
         await self._chose_day(today)
 
-    def _day_chip(self, choice: _Choice, day: datetime) -> Tag:
-        with choice.option(lambda: self._chose_day(day), "chip") as made:
+    def _day_chip(self, choice: Choice, day: datetime) -> Tag:
+        with choice.option("", lambda: self._chose_day(day), "chip") as made:
             made.set(data_day=f"{day:%Y-%m-%d}")
             tag("span", f"{day:%a}", "muted small")
             tag("span", f"{day.day} {day:%b}")
@@ -140,9 +140,9 @@ class _Counter:
         with self._slots:
             if not found:
                 tag("p", texts.NO_SLOTS, "muted")
-            choice = _Choice()
+            choice = Choice()
             for each in found:
-                with choice.option(lambda each=each: self._chose_slot(each), "chip"):  # type: ignore[misc]
+                with choice.option("", lambda each=each: self._chose_slot(each), "chip"):  # type: ignore[misc]
                     tag("span", f"{each.starts_at.astimezone(zone):%H:%M}")
 
     # --- where --------------------------------------------------------------------------------------------------------
@@ -209,28 +209,6 @@ class _Counter:
             policy = self._therapist.cancellation_policy
             if self._service is not None and policy is not None:
                 tag("p", texts.policy(policy), "muted small")
-
-
-class _Choice:
-    """Buttons of which one is pressed."""
-
-    def __init__(self) -> None:
-        self._options: list[Tag] = []
-
-    def option(self, chosen: Callable[[], Any], classes: str) -> Tag:
-        made = tag("button", classes=classes, type="button", aria_pressed="false")
-        self._options.append(made)
-
-        async def pressed() -> None:
-            self.press(made)
-            await carefully(chosen)
-
-        made.on("click", pressed)
-        return made
-
-    def press(self, option: Tag) -> None:
-        for each in self._options:
-            each.set(aria_pressed="true" if each is option else "false")
 
 
 def _services(therapist: Therapist) -> tuple[Service, ...]:

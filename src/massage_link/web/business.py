@@ -1,4 +1,4 @@
-"""The business, for operators: bookings live, what they come to, whether the books agree; read with their session."""
+"""The business, for operators: bookings live, how it does, money, whether the books agree; with their session."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from massage_link.domain.commission import Commission
 from massage_link.usecases.reconciliation import Report, check_ledger
 from massage_link.usecases.totals import CommissionTotal
 from massage_link.web import texts
+from massage_link.web.analysis import Analysis
 from massage_link.web.drawing import bars
 from massage_link.web.feed import News, is_open
 from massage_link.web.frame import Page, private_page
@@ -55,6 +56,7 @@ class _Business:
             self._tiles = [tile(name, "–") for name in names]
         with tag("div", classes="charts"):
             self._charts = [_chart(title) for title in (texts.BY_DAY, texts.BY_STATE, texts.BY_THERAPIST)]
+        Analysis(self._page).build()
         with tag("section", classes="stack", aria_labelledby="latest"):
             heading(2, texts.LATEST, id="latest")
             self._latest = self._table()

@@ -1,4 +1,4 @@
-"""Small drawings: lines over time and bars, as SVG elements, with what they say in words beside them."""
+"""Small drawings: lines over time, bars and columns, as SVG elements, with what they say in words beside them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from massage_link.web.kit import Tag, tag
 
-__all__ = ["bars", "sparkline"]
+__all__ = ["bars", "columns", "sparkline"]
 
 _WIDTH, _HEIGHT = 240, 44
 
@@ -35,6 +35,28 @@ def sparkline(values: Sequence[float], label: str, *, limit: float | None = None
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             course = tag("polyline", points=points, fill="none", stroke="currentColor")
             course.set(stroke_width=2, stroke_linejoin="round", vector_effect="non-scaling-stroke")
+    return drawing
+
+
+def columns(values: Sequence[float], label: str, *, top: float) -> Tag:
+    """A column for each value, the oldest on the left, on a line.
+
+    Args:
+        values: none is drawn below the line.
+        label: what it says, for those who cannot see it.
+        top: the value whose column is as high as the drawing; drawings with the same one can be compared.
+
+    """
+    with tag("svg", classes="columns", viewBox=f"0 0 {_WIDTH} {_HEIGHT}", preserveAspectRatio="none") as drawing:
+        drawing.set(role="img", aria_label=label)
+        step = _WIDTH / max(1, len(values))
+        heights = ((number * step, _HEIGHT * max(0.0, value) / (top or 1)) for number, value in enumerate(values))
+        places = "".join(
+            f"M{x + step * 0.12:.1f},{_HEIGHT}v-{height:.1f}h{step * 0.76:.1f}v{height:.1f}z" for x, height in heights
+        )
+        tag("path", d=places, fill="currentColor")
+        ground = tag("line", x1=0, x2=_WIDTH, y1=_HEIGHT, y2=_HEIGHT, stroke="var(--line-strong)")
+        ground.set(stroke_width=2, vector_effect="non-scaling-stroke")
     return drawing
 
 

@@ -17,7 +17,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from massage_link.errors import MassageLinkError
 from massage_link.web import texts
 
-__all__ = ["Action", "Countdown", "Keyed", "Tag", "button", "carefully", "heading", "link_to", "say", "tag"]
+__all__ = ["Action", "Choice", "Countdown", "Keyed", "Tag", "button", "carefully", "heading", "link_to", "say", "tag"]
 
 T = TypeVar("T")
 Action: TypeAlias = Callable[[], Awaitable[None] | None]
@@ -101,6 +101,30 @@ def button(text: str, action: Action, classes: str = "", **attributes: str | boo
 
     made.on("click", pressed)
     return made
+
+
+class Choice:
+    """Buttons of which one is pressed."""
+
+    def __init__(self) -> None:
+        self._options: list[Tag] = []
+
+    def option(self, text: str, chosen: Action, classes: str = "chip") -> Tag:
+        """One more; what it does may be refused."""
+        made = Tag("button", text, classes, type="button", aria_pressed="false")
+        self._options.append(made)
+
+        async def pressed() -> None:
+            self.press(made)
+            await carefully(chosen)
+
+        made.on("click", pressed)
+        return made
+
+    def press(self, option: Tag) -> None:
+        """Show which one it is."""
+        for each in self._options:
+            each.set(aria_pressed="true" if each is option else "false")
 
 
 class Countdown(ui.element, component="assets/countdown.js"):

@@ -130,6 +130,26 @@ COMPARING = "Comparing bookings, commissions and ledger entries …"
 BOOKS_AGREE = "Bookings, commissions and ledger entries tell the same: the difference is 0."
 BOOKS_DIFFER = "They do not tell the same."
 
+# --- analytics --------------------------------------------------------------------------------------------------------
+ANALYTICS = "How it does"
+PERIOD = "Period"
+COUNTING = "Counting what happened …"
+COUNT_AGAIN = "Count again"
+NOTHING_HAPPENED = "Nothing happened in this period."
+REQUESTED = "Requested"
+WAS_ACCEPTED = "Accepted"
+WAS_COMPLETED = "Completed"
+WAS_CANCELLED = "Cancelled"
+NO_SHOWS = "No-shows"
+ANSWER_P50 = "Half answered within"
+ANSWER_P90 = "9 of 10 within"
+REVENUE = "Revenue"
+BOOKINGS_A_DAY = "Bookings by day"
+MONEY_A_DAY = "Money by day"
+ALTOGETHER = "Altogether"
+BY_SERVICE = "By service"
+DAYS_AS_CSV = "Days as CSV"
+
 # --- earnings ---------------------------------------------------------------------------------------------------------
 EARLIER_MONTH = "Month before"
 LATER_MONTH = "Month after"
@@ -438,6 +458,38 @@ def compared(bookings: int, commissions: int, entries: int) -> str:
 def faults(number: int) -> str:
     """How much is wrong."""
     return count(number, "difference", "differences")
+
+
+def last_days(number: int) -> str:
+    """A period that ends today."""
+    return count(number, "day", "days")
+
+
+def counted(first: date, last: date, zone: ZoneInfo, at: datetime) -> str:
+    """What was counted, and when."""
+    span = f"{first.day} {first:%b} – {last.day} {last:%b %Y}"
+    return f"{span}, by the days of {place_of_zone(zone)}. Counted at {at.astimezone(zone):%H:%M}."
+
+
+def rate(share: float | None) -> str:
+    """A share in per cent; a dash when there is nothing to share."""
+    return "–" if share is None else f"{share:.0%}"
+
+
+def number_and_rate(number: int, share: float | None) -> str:
+    """``12 (80%)``."""
+    return f"{number} ({rate(share)})"
+
+
+def waited(span: timedelta | None) -> str:
+    """How long an answer took; a dash when there was none."""
+    return "–" if span is None else duration(span)
+
+
+def by_day(name: str, whole: str, best: date | None, most: str) -> str:
+    """For those who cannot see the drawing."""
+    peak = f"; most on {best.day} {best:%b}: {most}" if best is not None else ""
+    return f"{name} by day: {whole} altogether{peak}"
 
 
 def month(first: date) -> str:
