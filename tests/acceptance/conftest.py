@@ -8,11 +8,14 @@ import httpx
 import pytest
 from tenacity import wait_none
 
+from deployed import deployed
 from faults import PATIENCE_OF_LINKS, Faults
 from marketplace import LinkMaker, Market, Server, own_database
 from massage_link import AsyncMassageLink, RetryPolicy
 from massage_link.testing import Emulator
 from massage_link.usecases.ports import Ports
+from pages import Pages, serving
+from salon import Salon, opened
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +24,21 @@ def server(emulator: Emulator) -> Iterator[Server]:
     bare = Server(emulator.endpoint, emulator.project_id, emulator.api_key, emulator=emulator)
     with own_database(bare) as with_tables:
         yield with_tables
+
+
+@pytest.fixture(scope="module")
+def salon() -> Iterator[Salon]:
+    """A server of the module's own, with our functions, therapists and people."""
+    with deployed(direct_write=True) as server, opened(server) as salon:
+        yield salon
+
+
+@pytest.fixture(scope="module")
+def pages(salon: Salon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """The web pages in front of it, which keep sign-ins in a file."""
+    sessions = str(tmp_path_factory.mktemp("web") / "sessions.json")
+    with serving(salon, "--sessions", sessions, key=salon.server.api_key) as pages:
+        yield pages
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import socket
 import subprocess
 import sys
@@ -12,23 +13,11 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from deployed import deployed
-from pages import Pages, serving, started
-from salon import Salon, opened
+from marketplace import Person
+from pages import Pages, started
+from salon import Salon
 
 SETTINGS = {"APPWRITE_ENDPOINT": "http://127.0.0.1:9/v1", "APPWRITE_PROJECT_ID": "nowhere"}
-
-
-@pytest.fixture(scope="module")
-def salon() -> Iterator[Salon]:
-    with deployed(direct_write=True) as server, opened(server) as salon:
-        yield salon
-
-
-@pytest.fixture(scope="module")
-def pages(salon: Salon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    with serving(salon, "--sessions", str(tmp_path_factory.mktemp("web") / "sessions.json")) as pages:
-        yield pages
 
 
 @pytest.fixture
@@ -37,8 +26,8 @@ def http(pages: Pages) -> Iterator[httpx.Client]:
         yield client
 
 
-def _sign_in(http: httpx.Client, salon: Salon, **changes: str) -> httpx.Response:
-    person = salon.people.customer
+def _sign_in(http: httpx.Client, salon: Salon, person: Person | None = None, **changes: str) -> httpx.Response:
+    person = person or salon.people.customer
     return http.post("/sign-in", data={"email": person.email, "password": person.password, "next": "/mine", **changes})
 
 
@@ -134,6 +123,37 @@ def test_an_address_with_nothing_behind_it_says_so(http: httpx.Client) -> None:
     answer = http.get("/nonsense/and/more")
     assert answer.status_code == 404
     assert "There is nothing here" in answer.text
+
+
+# --- the business as a file -------------------------------------------------------------------------------------------
+def test_operators_take_the_analytics_along_as_a_file(http: httpx.Client, salon: Salon) -> None:
+    booking = salon.link.bookings.request(**salon.wish())
+    _sign_in(http, salon, salon.people.ops)
+    answer = http.get("/business/analytics.csv", params={"by": "therapist", "days": 7})
+    assert answer.headers["content-disposition"] == 'attachment; filename="therapist-7.csv"'
+    rows = {row["therapist_id"]: row for row in csv.DictReader(answer.text.splitlines())}
+    assert rows[booking.therapist_id]["therapist"] == "Thea"
+    assert int(rows[booking.therapist_id]["requests"]) >= 1
+    assert "day,requests" in http.get("/business/analytics.csv").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [({"by": "week"}, "By names day"), ({"days": "8"}, "Days is 7, 30, 90"), ({"days": "x"}, "Days")]
+)
+def test_a_file_of_what_cannot_be_counted_is_refused(
+    http: httpx.Client, salon: Salon, asked: dict[str, str], said: str
+) -> None:
+    _sign_in(http, salon, salon.people.ops)
+    answer = http.get("/business/analytics.csv", params=asked)
+    assert answer.status_code == 400
+    assert answer.text.startswith(said)
+
+
+def test_the_analytics_are_nobody_elses(http: httpx.Client, salon: Salon) -> None:
+    assert http.get("/business/analytics.csv").headers["location"] == "/sign-in?next=/business"
+    for person in (salon.people.customer, salon.people.therapist):
+        _sign_in(http, salon, person)
+        assert http.get("/business/analytics.csv").status_code == 404
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -10,28 +10,15 @@ from typing import Any
 
 import pytest
 
-from deployed import deployed
 from massage_link import Booking
-from pages import Pages, Visit, Visitors, browser, serving
-from salon import SERVICE, Salon, opened
+from pages import Pages, Visit, Visitors, browser
+from salon import SERVICE, Salon
 
 pytestmark = [pytest.mark.long, pytest.mark.emulator_only]
 
 AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SIZES = {"desk": {"width": 1280, "height": 860}, "phone": {"width": 390, "height": 844}}
-
-
-@pytest.fixture(scope="module")
-def salon() -> Iterator[Salon]:
-    with deployed(direct_write=True) as server, opened(server) as salon:
-        yield salon
-
-
-@pytest.fixture(scope="module")
-def pages(salon: Salon) -> Iterator[Pages]:
-    with serving(salon, key=salon.server.api_key) as pages:
-        yield pages
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +101,7 @@ def test_the_earnings(salon: Salon, therapist: Visit, booking: Booking) -> None:
 def test_the_business(salon: Salon, visitors: Visitors, booking: Booking) -> None:
     ops = visitors.come(salon.people.ops)
     ops.page.locator("[data-books]").wait_for()
+    ops.page.locator("[data-analytics] + div table").first.wait_for()
     assert _faults(ops) == []
 
 

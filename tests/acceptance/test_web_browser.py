@@ -15,13 +15,12 @@ import httpx
 import pytest
 
 from cases import Run
-from deployed import deployed
 from marketplace import Person
 from massage_link import Booking
 from massage_link.domain.booking import Status
 from massage_link.usecases.bookings import request_booking
-from pages import Pages, Visit, Visitors, browser, serving
-from salon import SERVICE, Salon, opened
+from pages import Pages, Visit, Visitors, browser
+from salon import SERVICE, Salon
 
 pytestmark = [pytest.mark.long, pytest.mark.emulator_only]
 
@@ -38,19 +37,6 @@ class Recorded extends EventTarget {
 }
 window.Notification = Recorded;
 """
-
-
-@pytest.fixture(scope="module")
-def salon() -> Iterator[Salon]:
-    with deployed(direct_write=True) as server, opened(server) as salon:
-        yield salon
-
-
-@pytest.fixture(scope="module")
-def pages(salon: Salon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    sessions = str(tmp_path_factory.mktemp("web") / "sessions.json")
-    with serving(salon, "--sessions", sessions, key=salon.server.api_key) as pages:
-        yield pages
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,8 @@ __all__ = ["Analysis", "routes"]
 _PERIODS = (7, 30, 90)
 _USUAL = 30
 _CATALOGUED = 200
+#: So many rows a table shows: those with the most requests.
+_MOST_ROWS = 25
 _DIVISIONS = tuple((each,) for each in Dimension)
 
 
@@ -111,6 +113,7 @@ class Analysis:
                 self._show_currencies(found)
             _tiles(found.by_day.total, self._currency)
             self._drawings(found.by_day)
+            tag("p", texts.ANSWER_HINT, "muted small")
             self._table(texts.BY_THERAPIST, Dimension.THERAPIST, found.by_therapist, _named(found.names))
             self._table(texts.BY_SERVICE, Dimension.SERVICE, found.by_service, lambda row: row.service or "–")
 
@@ -160,10 +163,13 @@ class Analysis:
                 for head, _ in columns_of:
                     tag("th", head, "end", scope="col")
             with tag("tbody"):
-                for row in sorted(report.rows, key=lambda row: (-row.requests, name(row))):
+                rows = sorted(report.rows, key=lambda row: (-row.requests, name(row)))
+                for row in rows[:_MOST_ROWS]:
                     _line(name(row), row, columns_of)
             with tag("tfoot"):
                 _line(texts.ALTOGETHER, report.total, columns_of)
+        if len(rows) > _MOST_ROWS:
+            tag("p", texts.and_more(len(rows) - _MOST_ROWS), "muted small")
 
     def _as_csv(self, by: Dimension, text: str) -> None:
         address = f"/business/analytics.csv?by={by}&days={self._days}"

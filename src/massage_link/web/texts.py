@@ -141,8 +141,9 @@ WAS_ACCEPTED = "Accepted"
 WAS_COMPLETED = "Completed"
 WAS_CANCELLED = "Cancelled"
 NO_SHOWS = "No-shows"
-ANSWER_P50 = "Half answered within"
-ANSWER_P90 = "9 of 10 within"
+ANSWER_P50 = "Answer p50"
+ANSWER_P90 = "Answer p90"
+ANSWER_HINT = "Half of the requests are answered within the time p50, nine of ten within p90."
 REVENUE = "Revenue"
 BOOKINGS_A_DAY = "Bookings by day"
 MONEY_A_DAY = "Money by day"
@@ -469,6 +470,11 @@ def counted(first: date, last: date, zone: ZoneInfo, at: datetime) -> str:
     """What was counted, and when."""
     span = f"{first.day} {first:%b} – {last.day} {last:%b %Y}"
     return f"{span}, by the days of {place_of_zone(zone)}. Counted at {at.astimezone(zone):%H:%M}."
+
+
+def and_more(number: int) -> str:
+    """What a table leaves out."""
+    return f"{number} more, with fewer requests, are in the file."
 
 
 def rate(share: float | None) -> str:

@@ -63,3 +63,18 @@ def test_refusals_are_said_to_somebody_who_uses_a_page(error: errors.MassageLink
 
 def test_a_time_zone_that_is_none_is_no_reason_to_show_nothing() -> None:
     assert texts.zone_of("Mars/Olympus").key == "UTC"
+
+
+def test_what_was_counted_is_said_by_the_clocks_it_was_counted_by() -> None:
+    said = texts.counted(NOW.date() - timedelta(days=29), NOW.date(), texts.zone_of("Europe/Berlin"), NOW)
+    assert said == "28 Oct – 26 Nov 2026, by the days of Berlin. Counted at 13:00."
+
+
+def test_a_share_of_nothing_and_an_answer_that_never_came_are_dashes() -> None:
+    assert (texts.rate(None), texts.waited(None)) == ("–", "–")
+    assert (texts.number_and_rate(12, 0.8), texts.waited(timedelta(minutes=3))) == ("12 (80%)", "3 min")
+
+
+def test_a_drawing_of_days_is_told_to_those_who_cannot_see_it() -> None:
+    assert texts.by_day("Requested", "30", NOW.date(), "12") == "Requested by day: 30 altogether; most on 26 Nov: 12"
+    assert texts.by_day("Requested", "0", None, "") == "Requested by day: 0 altogether"
