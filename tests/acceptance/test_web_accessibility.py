@@ -101,7 +101,7 @@ def test_the_earnings(salon: Salon, therapist: Visit, booking: Booking) -> None:
 def test_the_business(salon: Salon, visitors: Visitors, booking: Booking) -> None:
     ops = visitors.come(salon.people.ops)
     ops.page.locator("[data-books]").wait_for()
-    ops.page.locator("[data-analytics] + div table").first.wait_for()
+    ops.page.locator("[aria-labelledby=by-service] table").first.wait_for()
     assert _faults(ops) == []
 
 

@@ -1,52 +1,24 @@
-"""How the business does: the analytics of the last days for operators, drawn, in tables, and as files."""
+"""How the business does: the analytics of the last days for operators, drawn and in tables."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request
-from fastapi.responses import PlainTextResponse, RedirectResponse, Response
-
-from massage_link.client.link import AsyncMassageLink
-from massage_link.domain.analytics import AnalyticsReport, AnalyticsRow, Dimension, Period
-from massage_link.domain.analytics_text import analytics_csv
-from massage_link.domain.people import Therapist
-from massage_link.domain.tables import THERAPISTS
-from massage_link.errors import InvalidInput, MassageLinkError, NotAllowed, UsageError
-from massage_link.usecases.analytics import analyse_each
-from massage_link.usecases.ports import rows_with_ids
+from massage_link.domain.analytics import AnalyticsReport, AnalyticsRow, Dimension
+from massage_link.errors import MassageLinkError
 from massage_link.web import texts
+from massage_link.web.counting import PERIODS, USUAL, Found, counted
 from massage_link.web.drawing import columns
 from massage_link.web.frame import Page
 from massage_link.web.kit import Choice, button, heading, link_to, tag
-from massage_link.web.pieces import empty, now, tile
-from massage_link.web.site import Site
-from massage_link.web.visitors import Part
+from massage_link.web.pieces import empty, tile
 
-__all__ = ["Analysis", "routes"]
+__all__ = ["Analysis"]
 
-_PERIODS = (7, 30, 90)
-_USUAL = 30
-_CATALOGUED = 200
 #: So many rows a table shows: those with the most requests.
 _MOST_ROWS = 25
 _DIVISIONS = tuple((each,) for each in Dimension)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What was counted, once for each division, and the therapists' names by id."""
-
-    by_day: AnalyticsReport
-    by_therapist: AnalyticsReport
-    by_service: AnalyticsReport
-    names: Mapping[str, str]
-    at: datetime
 
 
 class Analysis:
@@ -54,7 +26,7 @@ class Analysis:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self._days = _USUAL
+        self._days = USUAL
         self._currency = ""
         self._asked = 0
 
@@ -65,11 +37,13 @@ class Analysis:
                 heading(2, texts.ANALYTICS, id="analytics")
                 with tag("div", classes="chips", role="group", aria_label=texts.PERIOD):
                     choice = Choice()
-                    for days in _PERIODS:
+                    for days in PERIODS:
                         made = choice.option(texts.last_days(days), lambda days=days: self._choose(days))  # type: ignore[misc]
-                        if days == _USUAL:
+                        if days == USUAL:
                             choice.press(made)
             self._said = tag("p", classes="muted small", role="status")
+            self._currencies = tag("div", classes="chips", role="group", aria_label=texts.CURRENCY)
+            self._currencies.set_visibility(False)
             self._box = tag("div", classes="stack")
         self._page.run_later(self._count)
 
@@ -81,10 +55,11 @@ class Analysis:
         self._asked += 1
         asked, days = self._asked, self._days
         self._box.clear()
+        self._currencies.set_visibility(False)
         self._said.set_text(texts.COUNTING)
         self._said.set(data_analytics=None)
         try:
-            found = await _counted(self._page.visitor.link, days)
+            found = await counted(self._page.visitor.link, days)
         except MassageLinkError as error:
             self._refused(asked, error)
             return
@@ -97,37 +72,43 @@ class Analysis:
             with self._box:
                 button(texts.COUNT_AGAIN, self._count)
 
-    def _show(self, found: _Found) -> None:
+    def _show(self, found: Found) -> None:
         days = list(found.by_day.by_day)
         self._said.set_text(texts.counted(days[0], days[-1], found.by_day.period.zone, found.at))
         self._said.set(data_analytics=self._days)
+        self._show_currencies(found)
+        self._draw(found)
+
+    def _show_currencies(self, found: Found) -> None:
+        """Which of them is drawn; the buttons stay when one is pressed, and so does the focus."""
+        codes = found.by_day.currencies
+        if self._currency not in codes:
+            self._currency = codes[0] if codes else ""
+        self._currencies.clear()
+        self._currencies.set_visibility(len(codes) > 1)
+
+        def choose(code: str) -> None:
+            self._currency = code
+            self._draw(found)
+
+        choice = Choice()
+        with self._currencies:
+            for code in codes:
+                made = choice.option(code, lambda code=code: choose(code))  # type: ignore[misc]
+                if code == self._currency:
+                    choice.press(made)
+
+    def _draw(self, found: Found) -> None:
         self._box.clear()
         with self._box:
             if not found.by_day.rows:
                 empty(texts.NOTHING_HAPPENED)
                 return
-            currencies = found.by_day.currencies
-            if self._currency not in currencies:
-                self._currency = currencies[0] if currencies else ""
-            if len(currencies) > 1:
-                self._show_currencies(found)
             _tiles(found.by_day.total, self._currency)
             self._drawings(found.by_day)
             tag("p", texts.ANSWER_HINT, "muted small")
             self._table(texts.BY_THERAPIST, Dimension.THERAPIST, found.by_therapist, _named(found.names))
             self._table(texts.BY_SERVICE, Dimension.SERVICE, found.by_service, lambda row: row.service or "–")
-
-    def _show_currencies(self, found: _Found) -> None:
-        def choose(code: str) -> None:
-            self._currency = code
-            self._show(found)
-
-        choice = Choice()
-        with tag("div", classes="chips", role="group", aria_label=texts.CURRENCY):
-            for code in found.by_day.currencies:
-                made = choice.option(code, lambda code=code: choose(code))  # type: ignore[misc]
-                if code == self._currency:
-                    choice.press(made)
 
     def _drawings(self, report: AnalyticsReport) -> None:
         code = self._currency
@@ -157,7 +138,7 @@ class Analysis:
             heading(3, title, id=f"by-{by}")
             self._as_csv(by, texts.AS_CSV)
         box = tag("div", classes="card table-box", tabindex=0, role="region", aria_labelledby=f"by-{by}")
-        with box, tag("table", classes="plain"):
+        with box, tag("table", classes="plain dense"):
             with tag("thead"), tag("tr"):
                 tag("th", texts.THERAPIST if by is Dimension.THERAPIST else texts.SERVICE, scope="col")
                 for head, _ in columns_of:
@@ -177,37 +158,19 @@ class Analysis:
             tag("span", f" ({by})", "hidden-text")
 
 
-# --- counting ---------------------------------------------------------------------------------------------------------
-async def _counted(link: AsyncMassageLink, days: int) -> _Found:
-    period = await _period(link, days)
-    by_day, by_therapist, by_service = await link.run(analyse_each(link.ports, period, _DIVISIONS))
-    names = await _names(link, by_therapist)
-    return _Found(by_day, by_therapist, by_service, names, now())
-
-
-async def _period(link: AsyncMassageLink, days: int) -> Period:
-    """The last days, today among them, by the clocks that most therapists have."""
-    zones = Counter([each.timezone async for each in link.availability.therapists(limit=_CATALOGUED)])
-    zone: ZoneInfo = texts.zone_of(zones.most_common(1)[0][0] if zones else "UTC")
-    tomorrow = now().astimezone(zone).date() + timedelta(days=1)
-    return Period.parse(tomorrow - timedelta(days=days), tomorrow, zone.key)
-
-
-async def _names(link: AsyncMassageLink, report: AnalyticsReport) -> Mapping[str, str]:
-    ids = (row.therapist_id for row in report.rows if row.therapist_id is not None)
-    found = await link.run(rows_with_ids(link.ports, THERAPISTS, Therapist, ids))
-    return {each.id: each.name for each in found}
-
-
+# --- showing ----------------------------------------------------------------------------------------------------------
 def _named(names: Mapping[str, str]) -> Callable[[AnalyticsRow], str]:
     return lambda row: names.get(row.therapist_id or "") or row.therapist_id or "–"
 
 
-# --- showing ----------------------------------------------------------------------------------------------------------
 #: The name of what is drawn, its value on a day, and how a value is said.
 _Number = Decimal | int
 _Course = tuple[str, Callable[[AnalyticsRow], _Number], Callable[[_Number], str]]
 _Column = tuple[str, Callable[[AnalyticsRow], str]]
+
+
+#: What is told above the drawings; the tables tell everything.
+_TILES = {texts.REQUESTED, texts.WAS_ACCEPTED, texts.ANSWER_P50, texts.WAS_COMPLETED, texts.REVENUE, texts.COMMISSION}
 
 
 def _amount(value: _Number) -> str:
@@ -217,7 +180,8 @@ def _amount(value: _Number) -> str:
 def _tiles(total: AnalyticsRow, currency: str) -> None:
     with tag("div", classes="tiles"):
         for name, show in _columns(currency):
-            tile(name, show(total))
+            if name in _TILES:
+                tile(name, show(total))
 
 
 def _columns(currency: str) -> Sequence[_Column]:
@@ -252,7 +216,7 @@ def _courses(report: AnalyticsReport, courses: Sequence[_Course]) -> None:
         best = max(values, key=lambda day: values[day]) if any(values.values()) else None
         whole = said(value(report.total))
         with tag("div", classes="stack tight"):
-            with tag("div", classes="row spread"):
+            with tag("div", classes="row"):
                 tag("span", name, "small")
                 tag("span", whole, "small strong number")
             most = said(values[best]) if best is not None else ""
@@ -261,36 +225,3 @@ def _courses(report: AnalyticsReport, courses: Sequence[_Course]) -> None:
     with tag("div", classes="row spread muted small number", aria_hidden="true"):
         tag("span", f"{first.day} {first:%b}")
         tag("span", f"{last.day} {last:%b}")
-
-
-# --- as a file --------------------------------------------------------------------------------------------------------
-def routes(site: Site) -> APIRouter:
-    """The reports as files."""
-    router = APIRouter()
-
-    @router.get("/business/analytics.csv")
-    async def csv(request: Request, by: str = "day", days: str = str(_USUAL)) -> Response:
-        try:
-            visitor = await site.visitor(request)
-            if visitor is None:
-                return RedirectResponse("/sign-in?next=/business", 303)
-            if visitor.part is not Part.OPS:
-                return PlainTextResponse(texts.NOT_THERE, 404)
-            if days not in map(str, _PERIODS):
-                raise InvalidInput(f"days is {', '.join(map(str, _PERIODS))}, not {days!r}.")
-            period = await _period(visitor.link, int(days))
-            report = await visitor.link.analytics.report(period.start, period.end, by=by, timezone=period.zone.key)
-            names = await _names(visitor.link, report)
-        except NotAllowed:  # any more
-            return PlainTextResponse(texts.NOT_THERE, 404)
-        except UsageError as error:
-            return PlainTextResponse(texts.refusal(error), 400)
-        except MassageLinkError as error:
-            return PlainTextResponse(texts.refusal(error), 503)
-        return PlainTextResponse(
-            analytics_csv(report, names),
-            media_type="text/csv",
-            headers={"Content-Disposition": f'attachment; filename="{by}-{days}.csv"'},
-        )
-
-    return router

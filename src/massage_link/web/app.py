@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import app as toolkit
 from nicegui import ui
 
-from massage_link.web import analysis, book, booking, business, desk, earnings, mine, missing, sign_in, status, texts
+from massage_link.web import book, booking, business, counting, desk, earnings, mine, missing, sign_in, status, texts
 from massage_link.web.frame import ASSETS
 from massage_link.web.site import Site
 
@@ -47,7 +47,7 @@ def create_app(site: Site) -> FastAPI:
     app.include_router(sign_in.routes(site))
     app.include_router(status.routes(site))
     app.include_router(earnings.routes(site))
-    app.include_router(analysis.routes(site))
+    app.include_router(counting.routes(site))
     app.middleware("http")(_with_headers)
     for module in (sign_in, desk, earnings, business, book, mine, booking, status, missing):
         module.register(site)
