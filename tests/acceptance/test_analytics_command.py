@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cases import Run
-from marketplace import Market, Server
+from marketplace import Market, Person, Server, hired_people
 from massage_link.cli.app import app
 from massage_link.domain.states import Command
 from massage_link.usecases.bookings import request_booking
+from massage_link.wire.call import Call, path, raw_json
 
 RUNNER = CliRunner()
 #: A day of which no other test writes.
@@ -72,9 +73,28 @@ def test_what_cannot_be_reported_is_refused_in_one_sentence(
     assert said in " ".join(done.stderr.replace("│", "").split())
 
 
-def test_a_session_cannot_see_the_business(tmp_path: Path) -> None:
-    env = tmp_path / ".env"
-    env.write_text("APPWRITE_ENDPOINT=http://127.0.0.1:9/v1\nAPPWRITE_PROJECT_ID=p\nAPPWRITE_SESSION=s\n")
-    done = RUNNER.invoke(app, ["analytics", "--env-file", str(env)])
-    assert done.exit_code == 2
-    assert "takes an API key" in done.stderr
+def test_a_session_sees_the_business_if_it_is_that_of_ops(server: Server, tmp_path: Path, completed: Run) -> None:
+    with hired_people(server) as people:
+        told = _with_session(server, people.ops, tmp_path)
+        assert told.exit_code == 0
+        assert completed.therapist in told.stdout
+        refused = _with_session(server, people.customer, tmp_path)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert f"analytics reads every booking, which is for ops; you are {people.customer.id}." in " ".join(
+            refused.stderr.split()
+        )
+
+
+def _with_session(server: Server, person: Person, folder: Path) -> Result:
+    with server.link() as link:
+        secret = link.send(Call("POST", path("users", person.id, "sessions"), raw_json, {}))["secret"]
+    env = folder / f"{person.id}.env"
+    settings = {
+        "APPWRITE_ENDPOINT": server.endpoint,
+        "APPWRITE_PROJECT_ID": server.project_id,
+        "APPWRITE_SESSION": secret,
+        "MASSAGE_LINK_DATABASE": server.database,
+    }
+    env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    days = ["--from", "2043-05-04", "--to", "2043-05-04", "--by", "therapist"]
+    return RUNNER.invoke(app, ["analytics", "--env-file", str(env), *days])

@@ -40,7 +40,7 @@ def analytics(
 ) -> None:
     """Requests, answers, ends and earnings, counted from the history of all bookings but canaries.
 
-    Everything counts on the day on which it happened. Needs an API key.
+    Everything counts on the day on which it happened. For ops: with a key, or as a user with the label ops.
     """
     from massage_link.cli.analysed import drawn, json_of, table_of
     from massage_link.client.link import MassageLink
