@@ -117,12 +117,12 @@ async def test_the_other_ways_a_booking_ends(acting: Everybody, salon: Salon) ->
 
 
 def test_these_tests_run_every_command() -> None:
-    """The two tests above, command by command; what is for ops, tests of their own run."""
+    """The two tests above, command by command; what is for ops, and a therapist's switch, tests of their own run."""
     moves = ("accept", "decline", "cancel", "start", "complete", "no_show", "reschedule")
     others = {"bookings.request", "bookings.quote_cancellation", "availability.slots"}
     chat = {f"chat.{name}" for name in ("send", "edit", "delete", "mark_read", "appear", "freeze", "reopen")}
-    ops = {f"commissions.{name}" for name in ("adjust", "pay_out", "refund")}
-    assert set(COMMANDS) == {f"bookings.{move}" for move in moves} | others | chat | ops
+    elsewhere = {f"commissions.{name}" for name in ("adjust", "pay_out", "refund")} | {"availability.take_bookings"}
+    assert set(COMMANDS) == {f"bookings.{move}" for move in moves} | others | chat | elsewhere
 
 
 # --- the same errors as by key ----------------------------------------------------------------------------------------
