@@ -15,12 +15,15 @@ import httpx
 import pytest
 
 from cases import Run
-from marketplace import Person
+from deployed import FUNCTIONS
+from marketplace import Person, Server
 from massage_link import Booking
 from massage_link.domain.booking import Status
+from massage_link.domain.tables import DATABASE
+from massage_link.testing import running_emulator
 from massage_link.usecases.bookings import request_booking
-from pages import Pages, Visit, Visitors, browser
-from salon import SERVICE, Salon
+from pages import Pages, Visit, Visitors, browser, serving
+from salon import SERVICE, Salon, opened
 
 pytestmark = [pytest.mark.long, pytest.mark.emulator_only]
 
@@ -397,3 +400,25 @@ def test_a_lost_connection_to_the_server_is_said_and_recovered_from(salon: Salon
     _card(therapist, booking).wait_for()
     therapist.sees("Connected again.")
     therapist.is_live()
+
+
+def test_a_restart_of_the_server_itself_is_recovered_from(chromium: Any, tmp_path: Path) -> None:
+    with ExitStack() as servers:
+        first = servers.enter_context(running_emulator(data_dir=tmp_path, functions=FUNCTIONS))
+        server = Server(first.endpoint, first.project_id, first.api_key, DATABASE, first)
+        with opened(server) as salon, serving(salon) as pages, ExitStack() as leaving:
+            therapist = Visitors(chromium, pages, leaving).come(salon.people.therapist)
+            before = _requested(salon)
+            _card(therapist, before).wait_for()
+            first.kill()
+            therapist.sees("The connection to the booking service is lost.")
+            port = int(first.endpoint.rpartition(":")[2].partition("/")[0])
+            again = running_emulator(data_dir=tmp_path, functions=FUNCTIONS, port=port, api_key=first.api_key)
+            servers.enter_context(again)
+            after = _requested(salon)
+            _card(therapist, after).wait_for()
+            therapist.is_live()
+            _card(therapist, before).locator("button:has-text('Accept')").click()
+            therapist.sees("Accepted. The customer has been told.")
+            assert salon.link.bookings.get(before.id).status is Status.ACCEPTED
+            assert therapist.faults == []
