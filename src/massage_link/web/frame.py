@@ -31,6 +31,8 @@ __all__ = ["ASSETS", "Page", "bare_page", "private_page", "shell"]
 #: Where scripts and styles are served.
 ASSETS = "/assets"
 _PATIENCE = 2.0
+#: A browser says how long it was away; that word is under way for a moment, too: better told twice than not at all.
+_UNDER_WAY = timedelta(seconds=1)
 _NAVIGATION = {
     Part.THERAPIST: (("/desk", texts.NAV_DESK), ("/earnings", texts.NAV_EARNINGS)),
     Part.CUSTOMER: (("/book", texts.NAV_BOOK), ("/mine", texts.NAV_MINE)),
@@ -171,7 +173,7 @@ class Page:
     def _back(self, event: Any) -> None:
         """The browser was without a connection for a while: sleep, a lost network, or a restart of this server."""
         away = timedelta(seconds=float(event.args.get("seconds", 0)))
-        happened = self.visitor.feed.since(datetime.now(UTC) - away)
+        happened = self.visitor.feed.since(datetime.now(UTC) - away - _UNDER_WAY)
         requests = len({news.row.id for news in happened if news.is_request and news.row is not None})
         messages = sum(isinstance(news.row, ChatMessage) for news in happened)
         others = {news.row.id for news in happened if not isinstance(news.row, ChatMessage) and news.row is not None}
