@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
@@ -129,10 +130,18 @@ def _settled_handles(server: Served, http: httpx.Client) -> int:
     return counts[-1]
 
 
+def _handles_falling_to(most: int, server: Served, http: httpx.Client) -> int:
+    """The number of open handles once it is no more than this; on a busy machine the last sockets are noticed late."""
+    until = time.monotonic() + 30
+    while (handles := _settled_handles(server, http)) > most and time.monotonic() < until:
+        pass
+    return handles
+
+
 def test_abandoned_sockets_leave_no_handles(server: Served, http: httpx.Client) -> None:
     before = _settled_handles(server, http)
     _abandon(server, 200)
-    assert _settled_handles(server, http) <= before
+    assert _handles_falling_to(before, server, http) <= before
 
 
 @pytest.mark.long
@@ -140,5 +149,5 @@ def test_ten_thousand_abandoned_sockets_leak_neither_handles_nor_memory(server: 
     _abandon(server, 2_000)
     handles, memory = _settled_handles(server, http), _memory(server)
     _abandon(server, 10_000)
-    assert _settled_handles(server, http) <= handles
+    assert _handles_falling_to(handles, server, http) <= handles
     assert _memory(server) - memory < 10_000_000
