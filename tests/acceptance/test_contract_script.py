@@ -66,7 +66,7 @@ def test_a_key_that_may_not_deploy_skips_what_needs_functions_and_says_so(named:
     before = _everything(named)
     done = _against(named, SCOPES)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "no functions can be deployed with this key" in done.stdout
+    assert "the named server lets this key deploy no functions" in done.stdout
     assert "2 passed, 4 skipped" in done.stdout
     assert _everything(named) == before
 

@@ -489,7 +489,7 @@ def draft(shop: Shop) -> Iterator[str]:
 @pytest.mark.parametrize("command", _ABOUT_A_BOOKING)
 def test_only_its_author_is_told_that_a_draft_is_one(shop: Shop, command: str, draft: str) -> None:
     if shop.server.emulator is None and shop.direct_write:
-        pytest.skip("plants a lost event: no real server leaves a draft unjudged in direct-write mode")
+        pytest.skip("needs a planted lost event: a real server judges every draft in direct-write mode")
     gone = "f" * 28
     for part in (*STRANGERS, "therapist"):
         told = {booking_id: _run(shop, part, command, _about(command, booking_id)) for booking_id in (draft, gone)}

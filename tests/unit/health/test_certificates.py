@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 
 from massage_link import AsyncMassageLink, State
 from massage_link.client import drive
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 _Serving = Callable[[int], AbstractAsyncContextManager[tuple[str, Path]]]
 
 
@@ -30,25 +29,19 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.close()
 
 
-def _make(certificate: Path, key: Path, days: int) -> None:
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", str(days)]
-    made += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(made, check=True, capture_output=True)
-
-
 @pytest.fixture
 def serving(tmp_path: Path) -> _Serving:
-    """Serves with a certificate of its own that is valid for so many days; gives the endpoint and the certificate."""
+    """Serves with a certificate that is valid for so many days; gives the endpoint and the file of its authority."""
 
     @asynccontextmanager
     async def serve(days: int) -> AsyncIterator[tuple[str, Path]]:
-        certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-        _make(certificate, key, days)
+        made, authority = trustme.CA(), tmp_path / "authority.pem"
+        made.cert_pem.write_to_path(authority)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certificate, key)
+        made.issue_cert("localhost", not_after=datetime.now(UTC) + timedelta(days=days)).configure_cert(context)
         server = await asyncio.start_server(_answer, "localhost", 0, ssl=context)
         try:
-            yield f"https://localhost:{server.sockets[0].getsockname()[1]}/v1", certificate
+            yield f"https://localhost:{server.sockets[0].getsockname()[1]}/v1", authority
         finally:
             server.close()
 
@@ -68,8 +61,8 @@ async def test_a_certificate_that_nobody_trusts_is_told_as_such(serving: _Servin
 async def test_a_trusted_certificate_is_told_with_its_end(
     serving: _Serving, monkeypatch: pytest.MonkeyPatch, days: int, state: State, action: str
 ) -> None:
-    async with serving(days) as (endpoint, certificate):
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with serving(days) as (endpoint, authority):
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
         drive._tls.cache_clear()
         try:
             async with AsyncMassageLink(endpoint, "p", api_key="k") as link:
