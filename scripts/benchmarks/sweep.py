@@ -27,6 +27,7 @@ from statistics import median
 from typing import Any
 
 import httpx
+from cost import Counted
 
 from massage_link import MassageLink, Money
 from massage_link.domain.booking import Role
@@ -74,19 +75,6 @@ _LACKS: tuple[frozenset[str], ...] = (
     frozenset({COMMISSIONS.id, COMMISSION_ENTRIES.id}),
     frozenset({"line"}),
 )
-
-
-class Counted(httpx.HTTPTransport):
-    """Counts the requests that pass."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Count one, and pass it on."""
-        self.count += 1
-        return super().handle_request(request)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from massage_link.cli.ledger_view import (
     print_statement,
     print_totals,
 )
+from massage_link.cli.options import AsJson, EnvFile, connected
 from massage_link.cli.progress import Bar
 from massage_link.cli.tables import put_out
 
@@ -30,18 +31,13 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="What the platform earns, and what therapists are owed and paid.")
 
-_EnvFile = Annotated[Path, typer.Option(help="Settings, beside those of the environment.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 _Therapist = Annotated[str | None, typer.Option("--therapist", help="Only this therapist's (user id).")]
 _Booking = Annotated[str, typer.Argument(help="Id of the booking.")]
 _Status = Annotated[str | None, typer.Option("--status", help="Only those that are pending, due, void or paid.")]
+_Currency = Annotated[str, typer.Argument(help="Such as EUR.")]
+_Key = Annotated[str, typer.Option(help="Repeating it with the same key changes nothing more.")]
+_Reason = Annotated[str, typer.Option(help="Kept in the ledger, which the therapist may read.")]
 _ENV = Path(".env")
-
-
-def _link(env_file: Path) -> MassageLink:
-    from massage_link.client.link import MassageLink
-
-    return MassageLink.from_env(env_file)
 
 
 @app.command(name="list")
@@ -50,19 +46,19 @@ def list_commissions(
     therapist: _Therapist = None,
     status: _Status = None,
     limit: Annotated[int, typer.Option(help="At most so many; 0 for all.")] = 100,
-    as_json: _Json = False,
-    env_file: _EnvFile = _ENV,
+    as_json: AsJson = False,
+    env_file: EnvFile = _ENV,
 ) -> None:
     """The commissions, in the order in which they were made."""
-    with _link(env_file) as link:
+    with connected(env_file) as link:
         found = link.commissions.list(therapist_id=therapist, status=_state(status), limit=limit or None)
         (print_rows if as_json else print_commissions)(found)
 
 
 @app.command()
-def get(booking: _Booking, *, as_json: _Json = False, env_file: _EnvFile = _ENV) -> None:
+def get(booking: _Booking, *, as_json: AsJson = False, env_file: EnvFile = _ENV) -> None:
     """The commission of a booking."""
-    with _link(env_file) as link:
+    with connected(env_file) as link:
         row = link.commissions.get(booking)
     if as_json:
         print_rows([row])
@@ -71,9 +67,9 @@ def get(booking: _Booking, *, as_json: _Json = False, env_file: _EnvFile = _ENV)
 
 
 @app.command()
-def entries(booking: _Booking, *, as_json: _Json = False, env_file: _EnvFile = _ENV) -> None:
+def entries(booking: _Booking, *, as_json: AsJson = False, env_file: EnvFile = _ENV) -> None:
     """The ledger entries of a booking, by number."""
-    with _link(env_file) as link:
+    with connected(env_file) as link:
         found = list(link.commissions.entries(booking))
     if as_json:
         print_rows(found)
@@ -83,12 +79,12 @@ def entries(booking: _Booking, *, as_json: _Json = False, env_file: _EnvFile = _
 
 @app.command()
 def totals(
-    *, therapist: _Therapist = None, status: _Status = None, as_json: _Json = False, env_file: _EnvFile = _ENV
+    *, therapist: _Therapist = None, status: _Status = None, as_json: AsJson = False, env_file: EnvFile = _ENV
 ) -> None:
     """The sums per currency; canaries are left out."""
     import json
 
-    with _link(env_file) as link:
+    with connected(env_file) as link:
         found = link.commissions.totals(therapist_id=therapist, status=_state(status))
     if as_json:
         typer.echo(json.dumps({"totals": [each.as_json() for each in found]}))
@@ -100,12 +96,12 @@ def totals(
 def refund(
     booking: _Booking,
     amount: Annotated[str, typer.Argument(help="Such as 5.00.")],
-    currency: Annotated[str, typer.Argument(help="Such as EUR.")],
+    currency: _Currency,
     *,
-    key: Annotated[str, typer.Option(help="Repeating it with the same key changes nothing more.")],
-    reason: Annotated[str, typer.Option(help="Kept in the ledger, which the therapist may read.")],
-    as_json: _Json = False,
-    env_file: _EnvFile = _ENV,
+    key: _Key,
+    reason: _Reason,
+    as_json: AsJson = False,
+    env_file: EnvFile = _ENV,
 ) -> None:
     """Give something back to the customer; platform and therapist each give their share of it."""
     _correct("refund", booking, amount, currency, key, reason, env_file, as_json=as_json)
@@ -115,12 +111,12 @@ def refund(
 def adjust(
     booking: _Booking,
     amount: Annotated[str, typer.Argument(help="Such as 5.00 or -5.00.")],
-    currency: Annotated[str, typer.Argument(help="Such as EUR.")],
+    currency: _Currency,
     *,
-    key: Annotated[str, typer.Option(help="Repeating it with the same key changes nothing more.")],
-    reason: Annotated[str, typer.Option(help="Kept in the ledger, which the therapist may read.")],
-    as_json: _Json = False,
-    env_file: _EnvFile = _ENV,
+    key: _Key,
+    reason: _Reason,
+    as_json: AsJson = False,
+    env_file: EnvFile = _ENV,
 ) -> None:
     """Move something from the platform's share to the therapist's; a negative amount moves it back."""
     _correct("adjust", booking, amount, currency, key, reason, env_file, as_json=as_json)
@@ -134,9 +130,9 @@ def statement(
     timezone: Annotated[str | None, typer.Option(help="Zone of its midnights; else the therapist's, or UTC.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
     as_html: Annotated[bool, typer.Option("--html", help="As a page that prints.")] = False,
-    as_json: _Json = False,
+    as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option(help="Write it to this file.", dir_okay=False)] = None,
-    env_file: _EnvFile = _ENV,
+    env_file: EnvFile = _ENV,
 ) -> None:
     """What a therapist was owed and paid in a period."""
     import json
@@ -148,7 +144,7 @@ def statement(
         raise UsageError("--csv, --html and --json exclude each other.")
     if output is not None and not (as_csv or as_html or as_json):
         raise UsageError("--output asks for --csv, --html or --json.")
-    with _link(env_file) as link:
+    with connected(env_file) as link:
         drawn_up = link.commissions.statement(therapist, period, timezone=timezone)
     if as_csv:
         put_out(statement_csv(drawn_up), output)
@@ -168,8 +164,8 @@ def payout(
     until: Annotated[str | None, typer.Option(help="Only what fell due before this day, such as 2026-12-01.")] = None,
     timezone: Annotated[str, typer.Option(help="Zone of that day's midnight.")] = "UTC",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would be paid.")] = False,
-    as_json: _Json = False,
-    env_file: _EnvFile = _ENV,
+    as_json: AsJson = False,
+    env_file: EnvFile = _ENV,
 ) -> None:
     """Pay what is due, booking by booking; repeated under the same name it goes on where it stopped.
 
@@ -180,7 +176,7 @@ def payout(
     from massage_link.domain.period import Period
 
     before = None if until is None else Period.parse(until, timezone).start
-    with _link(env_file) as link:
+    with connected(env_file) as link:
         report = _paid(link, batch, therapist, before, dry_run=dry_run)
     if as_json:
         typer.echo(json.dumps(report.as_json()))
@@ -201,7 +197,7 @@ def _correct(
     from massage_link.domain.money import Money
 
     money = Money.parse(amount, currency)
-    with _link(env_file) as link:
+    with connected(env_file) as link:
         entry = getattr(link.commissions, name)(booking, money, key=key, reason=reason)
     if as_json:
         print_rows([entry])
